@@ -1,0 +1,329 @@
+//! A job and the names that find it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::options::Priority;
+use crate::state::JobState;
+
+/// The longest queue name, kind or namespace, in bytes.
+pub const MAX_NAME: usize = 64;
+/// The longest worker id, in bytes.
+pub const MAX_WORKER: usize = 128;
+
+/// Declares a validated name: a `String` that can only hold what its rule allows.
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $field:literal, $upper:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Box<str>);
+
+        impl $type {
+            /// Checks the spelling.
+            ///
+            /// # Errors
+            /// `INVALID_FIELD` naming the field when it is empty, too long or oddly spelled.
+            pub fn new(name: impl AsRef<str>) -> Result<Self> {
+                let name = name.as_ref();
+                check_name($field, name, $upper)?;
+                Ok(Self(name.into()))
+            }
+
+            /// The name.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+            fn from_str(name: &str) -> Result<Self> {
+                Self::new(name)
+            }
+        }
+    };
+}
+
+name!(
+    /// A named lane of jobs: 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+    QueueName, "queue", false
+);
+name!(
+    /// The stable name that picks the handler: 1 to 64 of `A-Z a-z 0-9 . _ -`,
+    /// beginning with a letter or digit.
+    Kind, "kind", true
+);
+name!(
+    /// The prefix that separates installations in one Redis; spelled like a queue.
+    Namespace, "namespace", false
+);
+
+impl Default for QueueName {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+/// Names become parts of keys, so nothing that has a meaning there is allowed.
+fn check_name(field: &str, name: &str, upper: bool) -> Result<()> {
+    let letter =
+        |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || (upper && b.is_ascii_uppercase());
+    let bytes = name.as_bytes();
+    let well_spelled = bytes.first().is_some_and(|b| letter(*b))
+        && bytes.len() <= MAX_NAME
+        && bytes.iter().all(|b| letter(*b) || b"._-".contains(b));
+    if well_spelled {
+        return Ok(());
+    }
+    let letters = if upper { "A-Z a-z" } else { "a-z" };
+    Err(Error::invalid(
+        field,
+        format!(
+            "must be 1 to {MAX_NAME} characters of {letters} 0-9 . _ - and begin with a letter or digit"
+        ),
+    ))
+}
+
+/// Identifies a job, and carries the address of its queue.
+///
+/// A UUIDv7: the submitter's milliseconds, 50 random bits, and 24 bits that
+/// name the queue (a 16-bit hash of its name and an 8-bit partition), so that
+/// the id alone finds the job's keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(Uuid);
+
+/// Where the queue's hash stands in the id's bytes; the partition follows it.
+const HASH_AT: usize = 9;
+const PARTITION_AT: usize = 11;
+
+impl JobId {
+    /// Makes a new id for a job of `queue`.
+    #[must_use]
+    pub fn generate(queue: &QueueName) -> Self {
+        let mut bytes = Uuid::now_v7().into_bytes();
+        bytes[HASH_AT..PARTITION_AT].copy_from_slice(&queue_hash(queue).to_be_bytes());
+        bytes[PARTITION_AT] = 0;
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Whether a job of `queue` can have this id. Another queue may share the
+    /// hash, so this narrows the search; it does not end it.
+    #[must_use]
+    pub fn may_belong_to(&self, queue: &QueueName) -> bool {
+        self.0.as_bytes()[HASH_AT..PARTITION_AT] == queue_hash(queue).to_be_bytes()
+    }
+
+    /// The 16 bytes under which Redis knows the job.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id of those 16 bytes; `None` when there are not 16.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
+    }
+}
+
+/// FNV-1a, folded to 16 bits: stable across versions and machines, which the
+/// standard library's hasher is not.
+fn queue_hash(queue: &QueueName) -> u16 {
+    let hash = queue.as_str().bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let [a, b, c, d] = hash.to_be_bytes();
+    u16::from_be_bytes([a ^ c, b ^ d])
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = Error;
+    fn from_str(id: &str) -> Result<Self> {
+        Uuid::try_parse(id)
+            .map(Self)
+            .map_err(|_| Error::invalid("id", "must be a UUID"))
+    }
+}
+
+/// The fence of one lease: grows with every claim of a queue and is never given
+/// twice, so a write that carries an old one can be told and refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseToken(pub(crate) u64);
+
+impl fmt::Display for LeaseToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An instant by the clock of the store: milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreTime(pub u64);
+
+impl StoreTime {
+    /// How long `earlier` lies before this instant; zero when it does not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Why an attempt errored or a job failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobError {
+    /// A stable word, for example `HANDLER_ERROR`.
+    pub code: String,
+    /// For people; at most 8 KiB are kept.
+    pub message: String,
+}
+
+/// What a handler returned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobResult {
+    /// Opaque bytes, at most 256 KiB.
+    pub bytes: Bytes,
+    /// Media type of the bytes.
+    pub content_type: String,
+}
+
+/// Everything that is known of a job at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Which handler it is for.
+    pub kind: Kind,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// Its band: 0 runs first.
+    pub priority: Priority,
+    /// What the producer sent.
+    pub payload: Bytes,
+    /// Media type of the payload.
+    pub content_type: String,
+    /// The producer's own metadata.
+    pub headers: BTreeMap<String, String>,
+    /// The current or last attempt, counted from 1; 0 before the first.
+    pub attempt: u32,
+    /// After this many errored attempts it fails.
+    pub max_attempts: u32,
+    /// How often a worker was lost while it ran this job.
+    pub crash_count: u32,
+    /// How long one attempt may run.
+    pub timeout: Duration,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+    /// When it was submitted.
+    pub created: StoreTime,
+    /// When it became or becomes ready to run, after a delay, a snooze or a backoff.
+    pub ready: Option<StoreTime>,
+    /// When the current or last attempt was claimed.
+    pub started: Option<StoreTime>,
+    /// When it became final.
+    pub finished: Option<StoreTime>,
+    /// When the lease of an active job ends unless it is extended.
+    pub lease_expires: Option<StoreTime>,
+    /// The worker of the current or last attempt.
+    pub worker: Option<String>,
+    /// What the handler of a completed job returned.
+    pub result: Option<JobResult>,
+    /// Why the last attempt errored or the job failed.
+    pub error: Option<JobError>,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+}
+
+/// A typed job: the Rust type of a payload, and where it goes.
+///
+/// The payload is the value as JSON.
+#[cfg(feature = "queue")]
+pub trait Job: serde::Serialize + serde::de::DeserializeOwned + Send + 'static {
+    /// The stable name of this kind of job.
+    const KIND: &'static str;
+    /// The queue it is submitted to unless told otherwise.
+    const QUEUE: &'static str = "default";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_in_a_key_do_not_construct() {
+        let long = "a".repeat(MAX_NAME + 1);
+        let huge = "a".repeat(4096);
+        for bad in [
+            "", "{", "a}", "a:b", "a\0", "../x", "😀", "-a", ".a", " a", "a b", &long, &huge,
+        ] {
+            assert!(QueueName::new(bad).is_err(), "{bad:?}");
+            assert!(Kind::new(bad).is_err(), "{bad:?}");
+            assert!(Namespace::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(QueueName::new("Mail").is_err());
+        assert!(Kind::new("SendEmail").is_ok());
+        assert!(QueueName::new("a".repeat(MAX_NAME)).is_ok());
+        assert!(QueueName::new("mail.high-1_x").is_ok());
+    }
+
+    #[test]
+    fn an_id_knows_its_queue_and_stays_a_uuid_v7() {
+        let (mail, video) = (
+            QueueName::new("mail").unwrap(),
+            QueueName::new("video").unwrap(),
+        );
+        let id = JobId::generate(&mail);
+        assert!(id.may_belong_to(&mail));
+        assert!(!id.may_belong_to(&video));
+        assert_eq!(id.0.get_version_num(), 7);
+        assert_eq!(id.to_string().parse::<JobId>().unwrap(), id);
+        assert_eq!(JobId::from_slice(id.as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn ids_do_not_repeat() {
+        let queue = QueueName::default();
+        let ids: std::collections::HashSet<_> =
+            (0..100_000).map(|_| JobId::generate(&queue)).collect();
+        assert_eq!(ids.len(), 100_000);
+    }
+}

@@ -1,0 +1,180 @@
+-- Put before every queue script: the keys by name, and what several scripts need.
+-- KEYS come in the order of QueueKeys in src/keys.rs, all of one queue, all in one slot.
+local specs, meta, results, waiting, active, scheduled, retrying, blocked, completed, failed,
+  cancelled, idem, counters, wake, events = unpack(KEYS)
+local call = redis.call
+
+-- A waiting job's score is band * BAND + seq: exact in a double, bands in order, first in first out.
+local BAND = 2 ^ 48
+-- How many entries the event stream keeps, at the least.
+local EVENT_ENTRIES = 2000
+-- The packed record of a job, see src/meta.rs: version, priority, crashes, attempt, score, token,
+-- ended, ready, claimed, finished, worker, key. Absent until first needed.
+local META, META_VERSION, META_MIN = '<BBHHdI6I6I6I6I6Bc0Hc0', 1, 47
+
+local function now_ms()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function pack_meta(priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key)
+  return struct.pack(META, META_VERSION, priority, crashes, attempt, score, token, ended, ready, claimed,
+    finished, #worker, worker, #key, key)
+end
+
+-- Returns the fields behind the version; nothing when the record can not be read.
+local function unpack_meta(packed)
+  if not packed or #packed < META_MIN or packed:byte(1) ~= META_VERSION then return nil end
+  -- struct.unpack raises on lengths that do not add up, and nothing may raise after a write.
+  local worker_len = packed:byte(45)
+  local low, high = packed:byte(46 + worker_len, 47 + worker_len)
+  if not high or #packed ~= META_MIN + worker_len + low + 256 * high then return nil end
+  local _, priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key =
+    struct.unpack(META, packed)
+  return priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key
+end
+
+-- submit.lua puts the time at the end of every spec.
+local function created_ms(spec)
+  return spec and #spec > 8 and struct.unpack('<I8', spec:sub(-8)) or nil
+end
+
+-- At maxmemory Redis refuses a script whose first write can grow memory, but not one that has
+-- already written: scripts that must go on in a full store begin with a write that can not grow.
+local function begin_writes()
+  call('ZREM', active, '')
+end
+
+local function ensure_wake()
+  if call('LLEN', wake) == 0 then call('LPUSH', wake, 1) end
+end
+
+-- A worker sleeps until the next job is due: tell one when an earlier one arrives.
+local function wake_for(set, due)
+  local head = call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  if head[2] and tonumber(head[2]) >= due then ensure_wake() end
+end
+
+-- One entry a call: for each job a letter of its new state and its 16 bytes of id.
+local function publish(records)
+  if #records > 0 then
+    call('XADD', events, 'MAXLEN', '~', EVENT_ENTRIES, '*', 'e', table.concat(records))
+  end
+end
+
+local function count(name, by)
+  if by > 0 then call('HINCRBY', counters, name, by) end
+end
+
+-- Deletes the columns of jobs that no set holds any more.
+local function forget(ids)
+  if call('HLEN', idem) > 0 then
+    local keys = {}
+    for i, packed in ipairs(call('HMGET', meta, unpack(ids))) do
+      local key = select(11, unpack_meta(packed))
+      if key and key ~= '' and call('HGET', idem, key) == ids[i] then keys[#keys + 1] = key end
+    end
+    if #keys > 0 then call('HDEL', idem, unpack(keys)) end
+  end
+  call('HDEL', specs, unpack(ids))
+  call('HDEL', meta, unpack(ids))
+  call('HDEL', results, unpack(ids))
+end
+
+-- Keeps the newest `keep` of a set of finished jobs; drops at most `limit` of the others.
+local function trim(set, keep, limit)
+  local excess = math.min(call('ZCARD', set) - keep, limit)
+  if excess <= 0 then return 0 end
+  local popped, ids = call('ZPOPMIN', set, excess), {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  forget(ids)
+  return #ids
+end
+
+-- Moves up to `limit` due jobs of a set to the tail of their bands.
+-- Returns how many, and the score of the next one left.
+local function promote_from(set, now, limit)
+  local head = call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  if not head[1] or tonumber(head[2]) > now then return 0, tonumber(head[2]) end
+  local due, ids = call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit), {}
+  for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
+  call('ZREM', set, unpack(ids))
+  local last = call('HINCRBY', counters, 'seq', #ids)
+  local metas, scores, packed, records = call('HMGET', meta, unpack(ids)), {}, {}, {}
+  for i, id in ipairs(ids) do
+    local priority, crashes, attempt, _, _, ended, _, claimed, finished, worker, key = unpack_meta(metas[i])
+    local score = (priority or 5) * BAND + last - #ids + i
+    scores[2 * i - 1], scores[2 * i] = score, id
+    packed[2 * i - 1] = id
+    packed[2 * i] = pack_meta(priority or 5, crashes or 0, attempt or 0, score, 0, ended or 0,
+      tonumber(due[2 * i]), claimed or 0, finished or 0, worker or '', key or '')
+    records[i] = 'w' .. id
+  end
+  call('ZADD', waiting, unpack(scores))
+  call('HSET', meta, unpack(packed))
+  publish(records)
+  head = call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  return #ids, tonumber(head[2])
+end
+
+local function promote_due(now, limit)
+  local a, next_a = promote_from(scheduled, now, limit)
+  local b, next_b = promote_from(retrying, now, limit)
+  return a + b, math.min(next_a or math.huge, next_b or math.huge)
+end
+
+-- Puts jobs whose record can not be read aside, where people see them.
+local function set_aside(ids, now)
+  local failures, errors, records = {}, {}, {}
+  for i, id in ipairs(ids) do
+    failures[2 * i - 1], failures[2 * i] = now, id
+    errors[2 * i - 1], errors[2 * i] = id, 'E\14CORRUPT_RECORDthe record of the job can not be read'
+    records[i] = 'f' .. id
+  end
+  call('ZADD', failed, unpack(failures))
+  call('HSET', results, unpack(errors))
+  count('failed', #ids)
+  publish(records)
+end
+
+-- Moves up to `limit` waiting jobs to active under one fresh token.
+-- Returns {token, deadline, ids, specs, metas}, or nothing when none waits.
+local function claim_jobs(now, limit, lease_ms, worker)
+  local popped = call('ZPOPMIN', waiting, limit)
+  if #popped == 0 then
+    call('DEL', wake)
+    return nil
+  end
+  local ids = {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  local found_specs, found_metas = call('HMGET', specs, unpack(ids)), call('HMGET', meta, unpack(ids))
+  local token, deadline = call('HINCRBY', counters, 'claims', 1), now + lease_ms
+  local taken, taken_specs, taken_metas = {}, {}, {}
+  local leases, packed, records, corrupt = {}, {}, {}, {}
+  for i, id in ipairs(ids) do
+    local score = tonumber(popped[2 * i])
+    local priority, crashes, attempt, _, _, ended, ready, _, _, _, key = math.floor(score / BAND), 0, 0, 0, 0, 0, 0
+    if found_metas[i] then
+      priority, crashes, attempt, _, _, ended, ready, _, _, _, key = unpack_meta(found_metas[i])
+    end
+    if not found_specs[i] or not priority then
+      corrupt[#corrupt + 1] = id
+    else
+      if ready == 0 then ready = created_ms(found_specs[i]) or now end
+      local record = pack_meta(priority, crashes, attempt + 1, score, token, ended, ready, now, 0, worker, key or '')
+      local n = #taken + 1
+      taken[n], taken_specs[n], taken_metas[n] = id, found_specs[i], record
+      leases[2 * n - 1], leases[2 * n] = deadline, id
+      packed[2 * n - 1], packed[2 * n] = id, record
+      records[n] = 'a' .. id
+    end
+  end
+  if #taken > 0 then
+    call('ZADD', active, unpack(leases))
+    call('HSET', meta, unpack(packed))
+    publish(records)
+  end
+  if #corrupt > 0 then set_aside(corrupt, now) end
+  if call('ZCARD', waiting) > 0 then ensure_wake() else call('DEL', wake) end
+  return { token, deadline, taken, taken_specs, taken_metas }
+end

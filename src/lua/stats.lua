@@ -1,0 +1,30 @@
+-- stats: the numbers of one queue.
+-- KEYS     specs meta waiting active scheduled retrying blocked completed failed cancelled counters
+-- ARGV     -
+-- RETURNS  {now_ms, {scheduled, blocked, waiting, active, retrying, completed, failed, cancelled},
+--          {counter, value, …}, ms for which the oldest waiting job has been waiting or -1}
+-- ERRORS   -
+-- EVENTS   -
+-- COST     O(bands · log n), ten bands
+local now, sizes = now_ms(), {}
+local sets = { scheduled, blocked, waiting, active, retrying, completed, failed, cancelled }
+for i, set in ipairs(sets) do sizes[i] = call('ZCARD', set) end
+
+-- The head of a band is not always its oldest job, but no job of the band has waited much longer.
+local heads = {}
+if sizes[3] > 0 then
+  for band = 0, 9 do
+    local range = { band * BAND, '(' .. string.format('%.0f', (band + 1) * BAND) }
+    heads[#heads + 1] = call('ZRANGEBYSCORE', waiting, range[1], range[2], 'LIMIT', 0, 1)[1]
+  end
+end
+local oldest = -1
+if #heads > 0 then
+  local metas = call('HMGET', meta, unpack(heads))
+  for i, spec in ipairs(call('HMGET', specs, unpack(heads))) do
+    local ready = select(7, unpack_meta(metas[i])) or 0
+    if ready == 0 then ready = created_ms(spec) or 0 end
+    if ready > 0 then oldest = math.max(oldest, now - ready) end
+  end
+end
+return { now, sizes, call('HGETALL', counters), oldest }

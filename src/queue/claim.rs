@@ -1,0 +1,185 @@
+//! Take waiting jobs under a lease.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::job::{JobError, JobId, Kind, LeaseToken, MAX_WORKER, QueueName, StoreTime};
+use crate::lua::{self, Call, MAX_JOBS};
+use crate::meta::Meta;
+use crate::options::Priority;
+use crate::queue::JobQueue;
+use crate::queue::finish::PreparedFinish;
+use crate::spec::{Spec, millis};
+
+/// The shortest and longest lease.
+const LEASE_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
+
+/// What a claim came back with.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The jobs, in the order in which they should run; empty when none waits.
+    pub jobs: Vec<ClaimedJob>,
+    /// How long until the next scheduled or retrying job is due, if there is one.
+    pub next_due: Option<Duration>,
+}
+
+/// A job that this caller may run until its lease ends.
+#[derive(Debug, Clone)]
+pub struct ClaimedJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Proves that this caller holds the lease.
+    pub token: LeaseToken,
+    /// Which handler it is for.
+    pub kind: Kind,
+    /// What the producer sent.
+    pub payload: Bytes,
+    /// Media type of the payload.
+    pub content_type: String,
+    /// The producer's own metadata.
+    pub headers: BTreeMap<String, String>,
+    /// Its band.
+    pub priority: Priority,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// After this many errored attempts it fails.
+    pub max_attempts: u32,
+    /// How often a worker was lost while it ran this job.
+    pub crash_count: u32,
+    /// How long this attempt may run.
+    pub timeout: Duration,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+    /// When it was submitted.
+    pub created: StoreTime,
+    /// When it became ready, after a delay, a snooze or a backoff.
+    pub ready: Option<StoreTime>,
+    /// When it was claimed.
+    pub claimed: StoreTime,
+}
+
+impl JobQueue {
+    /// Takes up to `limit` waiting jobs (at most 256 a call) under a lease.
+    /// Jobs that are due are promoted first.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a lease outside 100 ms to 24 h or a worker id over
+    /// 128 bytes, and any fault of the store.
+    pub async fn claim(
+        &self,
+        queue: &QueueName,
+        limit: usize,
+        lease: Duration,
+        worker: &str,
+    ) -> Result<Claimed> {
+        check_lease(lease)?;
+        if worker.is_empty() || worker.len() > MAX_WORKER {
+            return Err(Error::invalid("worker", "must be 1 to 128 bytes"));
+        }
+        let keys = self.core.register(queue).await?;
+        let mut call = Call::new(&lua::CLAIM, &keys);
+        call.arg(limit.clamp(1, MAX_JOBS))
+            .arg(millis(lease))
+            .arg(worker);
+        let (wait_ms, batch): (i64, Option<Batch>) = match call.run(&self.core.store).await? {
+            Reply::Jobs(wait, batch) => (wait, Some(batch)),
+            Reply::Nothing(wait) => (wait, None),
+        };
+        let mut claimed = Claimed {
+            jobs: Vec::new(),
+            next_due: u64::try_from(wait_ms).ok().map(Duration::from_millis),
+        };
+        if let Some((token, _deadline, ids, specs, metas)) = batch {
+            for ((id, spec), meta) in ids.iter().zip(specs).zip(metas) {
+                let id = JobId::from_slice(id).ok_or_else(|| Error::Internal {
+                    message: "claim answered with an odd id".to_owned(),
+                })?;
+                match ClaimedJob::read(id, queue, LeaseToken(token), spec, &meta) {
+                    Some(job) => claimed.jobs.push(job),
+                    None => self.set_aside(queue, id, LeaseToken(token)).await?,
+                }
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Fails a job whose spec can not be read, so that nobody claims it again.
+    async fn set_aside(&self, queue: &QueueName, id: JobId, token: LeaseToken) -> Result<()> {
+        tracing::error!(%id, %queue, "the record of a job can not be read; it is set aside to failed");
+        let error = JobError {
+            code: "CORRUPT_RECORD".to_owned(),
+            message: "the record of the job can not be read".to_owned(),
+        };
+        let finish = PreparedFinish::fail(queue.clone(), id, token, &error);
+        self.finishes.call(finish).await.map(drop)
+    }
+}
+
+pub(crate) fn check_lease(lease: Duration) -> Result<()> {
+    if LEASE_RANGE.contains(&lease) {
+        return Ok(());
+    }
+    Err(Error::invalid("lease", "must be 100 ms to 24 h"))
+}
+
+/// Token, deadline, ids, specs, metas.
+type Batch = (u64, u64, Vec<Bytes>, Vec<Bytes>, Vec<Bytes>);
+
+/// The script leaves the batch out when nothing waits.
+enum Reply {
+    Nothing(i64),
+    Jobs(i64, Batch),
+}
+
+impl ::redis::FromRedisValue for Reply {
+    fn from_redis_value(value: ::redis::Value) -> Result<Self, ::redis::ParsingError> {
+        match &value {
+            ::redis::Value::Array(parts) if parts.len() == 1 => {
+                let (wait,) = ::redis::from_redis_value(value)?;
+                Ok(Self::Nothing(wait))
+            }
+            _ => {
+                let (wait, batch) = ::redis::from_redis_value(value)?;
+                Ok(Self::Jobs(wait, batch))
+            }
+        }
+    }
+}
+
+impl ClaimedJob {
+    fn read(
+        id: JobId,
+        queue: &QueueName,
+        token: LeaseToken,
+        spec: Bytes,
+        meta: &[u8],
+    ) -> Option<Self> {
+        let spec = Spec::decode(spec)?;
+        let meta = Meta::unpack(meta)?;
+        Some(Self {
+            id,
+            queue: queue.clone(),
+            token,
+            kind: spec.kind,
+            payload: spec.payload,
+            content_type: spec.content_type,
+            headers: spec.headers,
+            priority: Priority::new(i64::from(meta.priority)).ok()?,
+            attempt: meta.attempt,
+            max_attempts: spec.max_attempts,
+            crash_count: meta.crashes,
+            timeout: spec.timeout,
+            backoff: spec.backoff,
+            created: spec.created,
+            ready: meta.ready,
+            claimed: meta.claimed?,
+        })
+    }
+}

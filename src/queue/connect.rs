@@ -1,0 +1,230 @@
+//! The handle on a namespace of queues.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::coalesce::Coalescer;
+use crate::error::{Error, Result};
+use crate::job::{Namespace, QueueName};
+use crate::keys::{self, QueueKeys};
+use crate::options::{DEFAULT_CRASH_CAP, Retention};
+use crate::queue::finish::{self, PreparedFinish};
+use crate::queue::submit::{self, Prepared, Submitted};
+use crate::redis::Store;
+use crate::state::JobState;
+
+/// How long a queue counts as registered before it is said again: a store
+/// that came back empty learns of its queues within this time.
+const REGISTER_EVERY: Duration = Duration::from_secs(10);
+
+/// How to reach the store, and the rules of this process.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// For example `redis://127.0.0.1:6379/`.
+    pub redis_url: String,
+    /// Separates installations in one Redis.
+    pub namespace: Namespace,
+    /// What is kept of finished jobs.
+    pub retention: Retention,
+    /// How many lost workers a job survives before it fails.
+    pub crash_cap: u32,
+    /// Work with a store that may throw jobs away.
+    pub allow_eviction: bool,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            redis_url: "redis://127.0.0.1:6379/".to_owned(),
+            namespace: Namespace::default(),
+            retention: Retention::default(),
+            crash_cap: DEFAULT_CRASH_CAP,
+            allow_eviction: false,
+        }
+    }
+}
+
+/// What is known of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// Of the Redis server, for example `7.0.15`.
+    pub version: String,
+    /// How long it took to answer.
+    pub round_trip: Duration,
+}
+
+/// The queues of one namespace. Cloning is cheap and shares the connections.
+///
+/// ```no_run
+/// use jobflow::{JobQueue, NewJob};
+///
+/// # async fn example() -> jobflow::Result<()> {
+/// let queue = JobQueue::connect("redis://127.0.0.1:6379/").await?;
+/// let submitted = queue.submit(NewJob::new("send_email", r#"{"to":"user@example.com"}"#)?).await?;
+/// println!("{} is {}", submitted.id, submitted.state);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct JobQueue {
+    pub(crate) core: Arc<Core>,
+    pub(crate) submits: Coalescer<Prepared, Submitted>,
+    pub(crate) finishes: Coalescer<PreparedFinish, JobState>,
+}
+
+/// What every verb needs; apart from [`JobQueue`] so that its batching tasks
+/// can hold it without keeping themselves alive.
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) config: QueueConfig,
+    queues: Mutex<HashMap<QueueName, Registration>>,
+}
+
+struct Registration {
+    keys: Arc<QueueKeys>,
+    said: Option<Instant>,
+}
+
+impl JobQueue {
+    /// Prepares a handle. Touches no network, so it succeeds while the store is
+    /// down; calls then answer `STORE_UNAVAILABLE` until it is up.
+    ///
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a URL that is none.
+    pub fn open(config: QueueConfig) -> Result<Self> {
+        let store = Store::open(&config.redis_url)?;
+        let core = Arc::new(Core {
+            store,
+            config,
+            queues: Mutex::default(),
+        });
+        let (for_submits, for_finishes) = (Arc::clone(&core), Arc::clone(&core));
+        Ok(Self {
+            submits: Coalescer::start(move |jobs| submit::send(Arc::clone(&for_submits), jobs)),
+            finishes: Coalescer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
+            core,
+        })
+    }
+
+    /// Connects to the namespace `default` and checks the store.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE` when it does not answer, `STORE_UNSAFE` when it may
+    /// throw jobs away.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let queue = Self::open(QueueConfig {
+            redis_url: url.to_owned(),
+            ..QueueConfig::default()
+        })?;
+        queue.check_store().await?;
+        Ok(queue)
+    }
+
+    /// How this handle was set up.
+    #[must_use]
+    pub fn config(&self) -> &QueueConfig {
+        &self.core.config
+    }
+
+    /// Asks the store whether it can be trusted with jobs.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE` when it does not answer, `STORE_UNSAFE` when its
+    /// eviction policy could delete jobs and the configuration does not allow that.
+    pub async fn check_store(&self) -> Result<StoreInfo> {
+        let asked = Instant::now();
+        // `INFO` tells the policy even where `CONFIG` is not allowed.
+        let info: String = self
+            .core
+            .store
+            .run(::redis::cmd("INFO").arg("everything"))
+            .await?;
+        let field = |name: &str| {
+            let line = info
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().to_owned()
+        };
+        let policy = field("maxmemory_policy");
+        if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
+            return Err(Error::StoreUnsafe { policy });
+        }
+        Ok(StoreInfo {
+            version: field("redis_version"),
+            round_trip: asked.elapsed(),
+        })
+    }
+
+    /// The queues that were ever submitted to or worked on, by name.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn queues(&self) -> Result<Vec<QueueName>> {
+        self.core.known_queues().await
+    }
+}
+
+impl Core {
+    /// The keys of a queue.
+    pub(crate) fn keys(&self, queue: &QueueName) -> Arc<QueueKeys> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registration) = queues.get(queue) {
+            return Arc::clone(&registration.keys);
+        }
+        let keys = Arc::new(QueueKeys::new(&self.config.namespace, queue));
+        queues.insert(
+            queue.clone(),
+            Registration {
+                keys: Arc::clone(&keys),
+                said: None,
+            },
+        );
+        keys
+    }
+
+    /// Makes a queue known before its first job is stored, so that none is
+    /// ever in a queue nobody looks at.
+    pub(crate) async fn register(&self, queue: &QueueName) -> Result<Arc<QueueKeys>> {
+        let keys = self.keys(queue);
+        let fresh = {
+            let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            let said = queues.get(queue).and_then(|registration| registration.said);
+            said.is_some_and(|at| at.elapsed() < REGISTER_EVERY)
+        };
+        if !fresh {
+            let set = keys::queues(&self.config.namespace);
+            let () = self
+                .store
+                .run(::redis::cmd("SADD").arg(set).arg(queue.as_str()))
+                .await?;
+            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(registration) = queues.get_mut(queue) {
+                registration.said = Some(Instant::now());
+            }
+        }
+        Ok(keys)
+    }
+
+    pub(crate) async fn known_queues(&self) -> Result<Vec<QueueName>> {
+        let set = keys::queues(&self.config.namespace);
+        let names: Vec<String> = self.store.run(::redis::cmd("SMEMBERS").arg(set)).await?;
+        // A name that is none can only be somebody else's; it is no queue of ours.
+        let mut queues: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| QueueName::new(name).ok())
+            .collect();
+        queues.sort_unstable();
+        Ok(queues)
+    }
+}
+
+impl fmt::Debug for JobQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobQueue")
+            .field("namespace", &self.core.config.namespace)
+            .finish_non_exhaustive()
+    }
+}

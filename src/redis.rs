@@ -1,0 +1,239 @@
+//! Connections to Redis: one shared for commands, exclusive ones for blocking
+//! reads, each replaced when it breaks.
+
+use std::time::{Duration, Instant};
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::io::tcp::TcpSettings;
+use ::redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
+    RedisResult, ServerErrorKind,
+};
+use bb8_redis::bb8;
+use tokio::sync::Mutex;
+
+use crate::error::{Error, Result};
+use crate::job::StoreTime;
+
+/// Longer than any script may take, shorter than a caller's patience. A call
+/// that takes longer has an unknown end, and its socket is closed.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// After a failed connect, callers are told at once for this long, so that a
+/// crowd of them does not queue up for one connect after another.
+const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// The longest block of a blocking read.
+pub(crate) const BLOCK: Duration = Duration::from_secs(2);
+/// Blocking readers a process can have: waiters and event readers.
+const EXCLUSIVE_CONNECTIONS: u32 = 16;
+
+/// The way to Redis of one process.
+pub(crate) struct Store {
+    client: Client,
+    shared: Mutex<Shared>,
+    exclusive: bb8::Pool<ExclusiveManager>,
+}
+
+/// The connection that all commands share. Redis answers in order, so one
+/// carries as much as the server can do.
+#[derive(Default)]
+struct Shared {
+    connection: Option<MultiplexedConnection>,
+    /// Tells a caller whose command failed whether the connection it used is
+    /// still the present one.
+    generation: u64,
+    failed: Option<Instant>,
+}
+
+impl Store {
+    /// Prepares the connections; touches no network.
+    pub(crate) fn open(url: &str) -> Result<Self> {
+        let invalid =
+            |_: RedisError| Error::invalid("redis", "must be a URL like redis://127.0.0.1:6379/");
+        let info = url.into_connection_info().map_err(invalid)?;
+        // The redis crate leaves Nagle's algorithm on, which costs 40 ms here and there.
+        let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+            .map_err(invalid)?;
+        let exclusive = bb8::Pool::builder()
+            .max_size(EXCLUSIVE_CONNECTIONS)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .retry_connection(false)
+            .test_on_check_out(false)
+            .build_unchecked(ExclusiveManager(client.clone()));
+        Ok(Self {
+            client,
+            shared: Mutex::default(),
+            exclusive,
+        })
+    }
+
+    /// Sends one command on the shared connection.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let (mut connection, generation) = self.connection().await?;
+        let reply = command.query_async(&mut connection).await;
+        if let Err(error) = &reply
+            && error.is_io_error()
+        {
+            // Also after a timeout: what was sent may still be answered, to nobody.
+            let mut shared = self.shared.lock().await;
+            if shared.generation == generation {
+                shared.connection = None;
+            }
+        }
+        reply
+    }
+
+    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+        let mut shared = self.shared.lock().await;
+        if let Some(connection) = &shared.connection {
+            return Ok((connection.clone(), shared.generation));
+        }
+        if shared.failed.is_some_and(|at| at.elapsed() < CONNECT_PAUSE) {
+            return Err(RedisError::from((ErrorKind::Io, "not connected")));
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+        match self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+        {
+            Ok(connection) => {
+                shared.generation += 1;
+                shared.failed = None;
+                shared.connection = Some(connection.clone());
+                Ok((connection, shared.generation))
+            }
+            Err(error) => {
+                shared.failed = Some(Instant::now());
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends one command and tells what went wrong as a caller may see it.
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        self.query(command)
+            .await
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// Sends commands together, outside a script.
+    pub(crate) async fn run_pipeline(&self, pipeline: &::redis::Pipeline) -> Result<()> {
+        let (mut connection, _) = self
+            .connection()
+            .await
+            .map_err(|error| self.fault(&error))?;
+        pipeline
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// The only clock that decides anything.
+    pub(crate) async fn now(&self) -> Result<StoreTime> {
+        let (seconds, micros): (u64, u64) = self.run(&::redis::cmd("TIME")).await?;
+        Ok(StoreTime(seconds * 1_000 + micros / 1_000))
+    }
+
+    pub(crate) async fn load(&self, script: &::redis::Script) -> Result<()> {
+        let (mut connection, _) = self
+            .connection()
+            .await
+            .map_err(|error| self.fault(&error))?;
+        let loaded = script.load_async(&mut connection).await;
+        loaded.map(drop).map_err(|error| self.fault(&error))
+    }
+
+    /// A connection that one caller owns, for blocking reads.
+    pub(crate) async fn exclusive(&self) -> Result<Exclusive> {
+        let connection = self
+            .exclusive
+            .get_owned()
+            .await
+            .map_err(|error| match error {
+                bb8::RunError::User(error) => self.fault(&error),
+                bb8::RunError::TimedOut => Error::StoreUnavailable,
+            })?;
+        Ok(Exclusive(connection))
+    }
+
+    /// What an error of Redis means to a caller. The words of Redis stay in the log.
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as a property of this store, and Cluster will need it"
+    )]
+    pub(crate) fn fault(&self, error: &RedisError) -> Error {
+        let text = error.detail().unwrap_or_default();
+        let fault = match (error.kind(), error.code().unwrap_or_default()) {
+            (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => Error::StoreLoading,
+            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) | (_, "MISCONF" | "NOREPLICAS") => {
+                Error::StoreReadOnly
+            }
+            (_, "OOM") => Error::StoreOutOfMemory,
+            // Redis 6 wraps the errors of commands inside a script.
+            _ if text.contains("-OOM ") => Error::StoreOutOfMemory,
+            _ if text.contains("-READONLY ") || text.contains("-MISCONF ") => Error::StoreReadOnly,
+            _ => Error::StoreUnavailable,
+        };
+        tracing::debug!(%error, %fault, "redis refused a command");
+        if matches!(fault, Error::StoreUnavailable) && !error.is_io_error() {
+            tracing::warn!(%error, "unexpected answer from redis");
+        }
+        fault
+    }
+}
+
+/// A connection of one's own; it is closed, not reused, once it has failed.
+pub(crate) struct Exclusive(bb8::PooledConnection<'static, ExclusiveManager>);
+
+impl Exclusive {
+    /// Sends one command. When the returned future is dropped before its end,
+    /// the answer is still under way: the connection counts as broken.
+    pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        self.0.broken = true;
+        let reply = command.query_async(&mut self.0.connection).await;
+        self.0.broken = matches!(&reply, Err(error) if error.is_io_error());
+        reply
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.broken
+    }
+}
+
+pub(crate) struct ExclusiveConnection {
+    connection: MultiplexedConnection,
+    broken: bool,
+}
+
+pub(crate) struct ExclusiveManager(Client);
+
+impl bb8::ManageConnection for ExclusiveManager {
+    type Connection = ExclusiveConnection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> RedisResult<ExclusiveConnection> {
+        // The default of 500 ms would cut every blocking read short.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(BLOCK + Duration::from_secs(1)));
+        let connection = self
+            .0
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        Ok(ExclusiveConnection {
+            connection,
+            broken: false,
+        })
+    }
+
+    async fn is_valid(&self, held: &mut ExclusiveConnection) -> RedisResult<()> {
+        ::redis::cmd("PING").query_async(&mut held.connection).await
+    }
+
+    fn has_broken(&self, held: &mut ExclusiveConnection) -> bool {
+        held.broken
+    }
+}

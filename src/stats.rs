@@ -1,0 +1,260 @@
+//! The only source of numbers: counters and set sizes, read as a [`Snapshot`].
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::job::{JobError, JobId, Kind, QueueName, StoreTime};
+use crate::lua::{self, Call};
+use crate::meta::Meta;
+use crate::outcome::{self, Stored};
+use crate::queue::{JobQueue, WorkerBeat};
+use crate::state::JobState;
+
+/// How many finished jobs a snapshot shows.
+const RECENT: usize = 50;
+
+/// The numbers of a namespace at an instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When they were read, by the clock of the store.
+    pub time: StoreTime,
+    /// How long the store took to answer one command.
+    pub round_trip: Duration,
+    /// All queues, by name.
+    pub queues: Vec<QueueSnapshot>,
+    /// The workers that have beaten lately.
+    pub workers: Vec<WorkerSnapshot>,
+    /// The jobs that became final last, newest first, at most 50.
+    pub recent: Vec<FinishedJob>,
+}
+
+/// The numbers of one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSnapshot {
+    /// The queue.
+    pub name: QueueName,
+    /// How many jobs are in each state now.
+    pub counts: Counts,
+    /// What has happened since the queue began.
+    pub totals: Totals,
+    /// How long the oldest waiting job has been waiting.
+    pub oldest_waiting: Option<Duration>,
+}
+
+/// Declares a struct of numbers that can be added up.
+macro_rules! numbers {
+    ($(#[$doc:meta])* $type:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct $type {
+            $($(#[$field_doc])* pub $field: u64,)*
+        }
+
+        impl std::ops::AddAssign for $type {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
+numbers! {
+    /// How many jobs are in each state.
+    Counts {
+        /// Due later.
+        scheduled,
+        /// Waiting for other jobs.
+        blocked,
+        /// Ready.
+        waiting,
+        /// Running.
+        active,
+        /// In backoff after an error.
+        retrying,
+        /// Completed and still kept.
+        completed,
+        /// Failed and still kept.
+        failed,
+        /// Cancelled and still kept.
+        cancelled,
+    }
+}
+
+numbers! {
+    /// What has happened since a queue began; these only grow.
+    Totals {
+        /// Jobs created.
+        submitted,
+        /// Jobs completed.
+        completed,
+        /// Jobs failed.
+        failed,
+        /// Jobs cancelled.
+        cancelled,
+        /// Attempts that errored.
+        errored,
+        /// Leases that ran out.
+        lease_expired,
+        /// Writes refused for a stale lease token.
+        lease_lost,
+        /// Jobs given back for want of a handler.
+        unhandled,
+        /// Jobs given back by a worker that shut down.
+        released,
+        /// Jobs put off by their handler.
+        snoozed,
+    }
+}
+
+/// A worker and the age of its last beat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSnapshot {
+    /// What it said last.
+    pub beat: WorkerBeat,
+    /// How long ago.
+    pub beat_age: Duration,
+}
+
+/// A job that became final, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Which handler it was for.
+    pub kind: Kind,
+    /// `Completed`, `Failed` or `Cancelled`.
+    pub state: JobState,
+    /// The last attempt.
+    pub attempt: u32,
+    /// The worker of the last attempt.
+    pub worker: Option<String>,
+    /// When it became final.
+    pub finished: StoreTime,
+    /// From ready to claimed, for the last attempt.
+    pub waited: Duration,
+    /// From claimed to finished, for the last attempt.
+    pub ran: Duration,
+    /// Why a failed job failed; a long message is cut.
+    pub error: Option<JobError>,
+}
+
+impl JobQueue {
+    /// Reads all numbers: two bounded scripts per queue.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let asked = Instant::now();
+        let names = self.queues().await?;
+        let round_trip = asked.elapsed();
+        let (mut queues, mut recent) = (Vec::with_capacity(names.len()), Vec::new());
+        for name in names {
+            recent.extend(self.recent(&name).await?);
+            queues.push(self.queue_snapshot(name).await?);
+        }
+        recent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| b.id.cmp(&a.id)));
+        recent.truncate(RECENT);
+        let time = self.core.store.now().await?;
+        Ok(Snapshot {
+            time,
+            round_trip,
+            queues,
+            workers: self.workers().await?,
+            recent,
+        })
+    }
+
+    /// The numbers of one queue.
+    async fn queue_snapshot(&self, name: QueueName) -> Result<QueueSnapshot> {
+        let keys = self.core.keys(&name);
+        let reply = Call::new(&lua::STATS, &keys).run(&self.core.store).await?;
+        let (_, sizes, counters, oldest): (u64, [u64; 8], HashMap<String, u64>, i64) = reply;
+        let [
+            scheduled,
+            blocked,
+            waiting,
+            active,
+            retrying,
+            completed,
+            failed,
+            cancelled,
+        ] = sizes;
+        let total = |name: &str| counters.get(name).copied().unwrap_or_default();
+        Ok(QueueSnapshot {
+            counts: Counts {
+                scheduled,
+                blocked,
+                waiting,
+                active,
+                retrying,
+                completed,
+                failed,
+                cancelled,
+            },
+            totals: Totals {
+                submitted: total("submitted"),
+                completed: total("completed"),
+                failed: total("failed"),
+                cancelled: total("cancelled"),
+                errored: total("errored"),
+                lease_expired: total("lease_expired"),
+                lease_lost: total("lease_lost"),
+                unhandled: total("unhandled"),
+                released: total("released"),
+                snoozed: total("snoozed"),
+            },
+            oldest_waiting: u64::try_from(oldest).ok().map(Duration::from_millis),
+            name,
+        })
+    }
+
+    async fn recent(&self, queue: &QueueName) -> Result<Vec<FinishedJob>> {
+        let keys = self.core.keys(queue);
+        let rows: Vec<Bytes> = Call::new(&lua::RECENT, &keys)
+            .arg(RECENT)
+            .run(&self.core.store)
+            .await?;
+        if rows.len() % 5 != 0 {
+            return Err(Error::Internal {
+                message: "recent answered with a broken row".to_owned(),
+            });
+        }
+        // A record that can not be read is told by `get` and by the audit, not here.
+        Ok(rows
+            .chunks_exact(5)
+            .filter_map(|row| finished_job(queue, row))
+            .collect())
+    }
+}
+
+fn finished_job(queue: &QueueName, row: &[Bytes]) -> Option<FinishedJob> {
+    let [state, id, kind, meta, error] = row else {
+        return None;
+    };
+    let id = JobId::from_slice(id)?;
+    let meta = Meta::unpack(meta)?;
+    let (finished, claimed) = (meta.finished?, meta.claimed);
+    Some(FinishedJob {
+        id,
+        queue: queue.clone(),
+        kind: Kind::new(std::str::from_utf8(kind).ok()?).ok()?,
+        state: JobState::from_word(std::str::from_utf8(state).ok()?)?,
+        attempt: meta.attempt,
+        worker: meta.worker,
+        finished,
+        waited: match (claimed, meta.ready) {
+            (Some(claimed), Some(ready)) => claimed.since(ready),
+            _ => Duration::ZERO,
+        },
+        ran: claimed.map_or(Duration::ZERO, |claimed| finished.since(claimed)),
+        error: match outcome::decode(error) {
+            Some(Stored::Error(error)) => Some(error),
+            Some(Stored::Result(_)) | None => None,
+        },
+    })
+}

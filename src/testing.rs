@@ -1,0 +1,304 @@
+//! For tests: a redis-server child process, and queues of their own on it.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::net::TcpListener;
+use std::ops::Deref;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::job::Namespace;
+use crate::queue::{JobQueue, QueueConfig};
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A redis-server of a test's own, in its own folder. It ends with this value.
+#[derive(Debug)]
+pub struct TestRedis {
+    folder: tempfile::TempDir,
+    port: u16,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl TestRedis {
+    /// Starts a server without persistence.
+    ///
+    /// # Panics
+    /// When there is no redis-server to start.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&["--save", "", "--appendonly", "no"])
+    }
+
+    /// Starts a server that writes every command to disk before it answers.
+    ///
+    /// # Panics
+    /// When there is no redis-server to start.
+    #[must_use]
+    pub fn start_durable() -> Self {
+        Self::start_with(&[
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ])
+    }
+
+    /// Starts a server with these arguments.
+    ///
+    /// # Panics
+    /// When there is no redis-server to start.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for redis");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener
+            .local_addr()
+            .expect("a bound listener has an address")
+            .port();
+        drop(listener);
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        let mut redis = Self {
+            folder,
+            port,
+            arguments,
+            child: None,
+        };
+        redis.resume();
+        redis
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id while it runs.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("redis runs").id()
+    }
+
+    /// Starts it again after [`TestRedis::stop`] or [`TestRedis::kill`], on the same port and folder.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn resume(&mut self) {
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--daemonize",
+                "no",
+            ])
+            .args(["--enable-debug-command", "local"])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .args(&self.arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed (cargo xtask setup)");
+        self.child = Some(child);
+        let deadline = Instant::now() + PATIENCE;
+        while self.cli(&["PING"]).trim() != "PONG" {
+            assert!(Instant::now() < deadline, "redis-server did not come up");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends it in an orderly way.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().expect("redis runs");
+        let pid = child.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        child.wait().expect("redis ends");
+    }
+
+    /// Kills it with -9.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("redis runs");
+        child.kill().expect("redis can be killed");
+        child.wait().expect("redis ends");
+    }
+
+    /// What redis-cli prints for a command.
+    ///
+    /// # Panics
+    /// When there is no redis-cli.
+    #[must_use]
+    pub fn cli(&self, command: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(command)
+            .stderr(Stdio::null())
+            .output()
+            .expect("redis-cli is installed");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for TestRedis {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // The test is over; what matters is that nothing is left behind.
+            let _killed = child.kill();
+            let _ended = child.wait();
+        }
+    }
+}
+
+/// A namespace of a test's own, on one server that all tests of a process share.
+#[derive(Debug)]
+pub struct TestQueue {
+    queue: JobQueue,
+}
+
+impl TestQueue {
+    /// A fresh namespace.
+    ///
+    /// # Panics
+    /// When the shared server can not be started.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A fresh namespace with other rules.
+    ///
+    /// # Panics
+    /// When the shared server can not be started.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut QueueConfig)) -> Self {
+        let mut config = QueueConfig {
+            redis_url: shared_redis(),
+            namespace: fresh_namespace(),
+            ..QueueConfig::default()
+        };
+        change(&mut config);
+        Self {
+            queue: JobQueue::open(config).expect("a valid configuration"),
+        }
+    }
+
+    /// Ends the test: the whole state must make sense.
+    ///
+    /// # Panics
+    /// With the problems that the audit found.
+    pub async fn finish(self) {
+        assert_sound(&self.queue).await;
+    }
+}
+
+impl Default for TestQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for TestQueue {
+    type Target = JobQueue;
+    fn deref(&self) -> &JobQueue {
+        &self.queue
+    }
+}
+
+/// A namespace nobody else uses.
+///
+/// # Panics
+/// Never: the spelling is fixed.
+#[must_use]
+pub fn fresh_namespace() -> Namespace {
+    Namespace::new(format!("t-{}", uuid::Uuid::now_v7().simple())).expect("well spelled")
+}
+
+/// Fails with what an audit finds.
+///
+/// # Panics
+/// With the problems that the audit found.
+pub async fn assert_sound(queue: &JobQueue) {
+    let report = queue.audit().await.expect("the audit can read the store");
+    let problems = report
+        .problems
+        .iter()
+        .fold(String::new(), |mut all, problem| {
+            let _infallible = writeln!(all, "  {problem}");
+            all
+        });
+    assert!(
+        report.problems.is_empty(),
+        "audit of {} jobs:\n{problems}",
+        report.jobs
+    );
+}
+
+/// Asks again and again until the answer is there.
+///
+/// # Panics
+/// After [`PATIENCE`], naming what was waited for.
+pub async fn wait_for<T, F, Fut>(what: &str, mut ask: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One server for all tests of this process.
+fn shared_redis() -> String {
+    static SHARED: OnceLock<TestRedis> = OnceLock::new();
+    SHARED.get_or_init(start_guarded).url()
+}
+
+/// Statics are never dropped, so a shell ends the shared server when this
+/// process has gone.
+fn start_guarded() -> TestRedis {
+    let redis = TestRedis::start();
+    let (pid, me) = (redis.pid(), std::process::id());
+    let guard =
+        format!("while kill -0 {me} 2>/dev/null; do sleep 1; done; kill -9 {pid}; rm -rf \"$0\"");
+    Command::new("sh")
+        .args(["-c", &guard])
+        .arg(redis.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh runs");
+    redis
+}
