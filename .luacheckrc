@@ -1,0 +1,17 @@
+-- Redis runs the scripts in Lua 5.1 with globals of its own.
+std = 'lua51'
+max_line_length = 120
+read_globals = { 'KEYS', 'ARGV', 'redis', 'struct' }
+
+-- Each script is sent behind prelude.lua: what the prelude declares at its top
+-- is there in the others, and need not be used in the prelude itself.
+local prelude = 'src/lua/prelude.lua'
+files[prelude].ignore = { '211' }
+local declared = {}
+local text = ''
+for line in io.lines(prelude) do text = text .. line .. '\n' end
+for name in text:gmatch('\nlocal function ([%w_]+)') do declared[#declared + 1] = name end
+for names in text:gmatch('\nlocal ([%w_,%s]-)%s*=') do
+  for name in names:gmatch('[%w_]+') do declared[#declared + 1] = name end
+end
+for _, name in ipairs(declared) do read_globals[#read_globals + 1] = name end

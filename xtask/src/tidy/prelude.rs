@@ -1,0 +1,64 @@
+//! What `src/lua/prelude.lua` gives to the scripts behind it.
+
+use std::collections::BTreeMap;
+
+use super::lua::Uses;
+
+pub(super) struct Prelude {
+    /// The keys by name, in the order in which they are bound.
+    pub(super) keys: Vec<String>,
+    functions: BTreeMap<String, Uses>,
+}
+
+impl Prelude {
+    pub(super) fn parse(text: &str) -> Self {
+        let bound = text
+            .split_once("= unpack(KEYS)")
+            .and_then(|(before, _)| before.rsplit_once("local "))
+            .map_or("", |(_, names)| names);
+        let keys = bound.split(',').map(|name| name.trim().to_owned());
+        let mut functions = BTreeMap::new();
+        for piece in text.split("\nlocal function ").skip(1) {
+            let body = piece.split_once("\nend").map_or(piece, |(body, _)| body);
+            let name = body.split('(').next().unwrap_or_default();
+            functions.insert(name.to_owned(), Uses::of(body));
+        }
+        Self {
+            keys: keys.filter(|name| !name.is_empty()).collect(),
+            functions,
+        }
+    }
+
+    /// What the script uses itself and through the functions it calls.
+    pub(super) fn reach(&self, script: &str) -> Uses {
+        let mut reached = Uses::of(script);
+        let mut open: Vec<String> = reached.names.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            let Some(uses) = self.functions.get(&name) else {
+                continue;
+            };
+            open.extend(uses.names.difference(&reached.names).cloned());
+            reached.add(uses);
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_reaches_what_the_functions_it_calls_use() {
+        let prelude = Prelude::parse(
+            "local waiting, active,\n  wake = unpack(KEYS)\n\
+             local function inner()\n  call('DEL', wake)\nend\n\
+             local function outer()\n  inner()\nend\n\
+             local function other()\n  call('DEL', active)\nend\n",
+        );
+        assert_eq!(prelude.keys, ["waiting", "active", "wake"]);
+        let uses = prelude.reach("outer(waiting)");
+        assert!(uses.names.contains("wake") && uses.names.contains("waiting"));
+        assert!(!uses.names.contains("active"));
+    }
+}
