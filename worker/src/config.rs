@@ -1,0 +1,121 @@
+//! The command line and environment of `jobflow-worker`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use jobflow::{Kind, Namespace, QueueConfig, QueueName};
+use jobflow_worker::handlers::HandlerSpec;
+
+/// Runs JobFlow jobs by simulated handlers or commands.
+#[derive(Debug, Parser)]
+#[command(name = "jobflow-worker", version)]
+pub(crate) struct Config {
+    /// The Redis to claim jobs from.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "JOBFLOW_REDIS_URL",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "redis://127.0.0.1:6379/")]
+    pub(crate) redis: String,
+
+    /// The installation within that Redis.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "JOBFLOW_NAMESPACE",
+        default_value = "default"
+    )]
+    pub(crate) namespace: Namespace,
+
+    /// A queue to claim from; may be given several times.
+    #[arg(long = "queue", value_name = "NAME", default_value = "default")]
+    pub(crate) queues: Vec<QueueName>,
+
+    /// How many attempts run at once.
+    #[arg(long, value_name = "N", default_value_t = jobflow_worker::DEFAULT_CONCURRENCY)]
+    pub(crate) concurrency: usize,
+
+    /// What runs jobs of a kind (`*` = any other): `simulate:50ms..500ms,fail=5%`
+    /// or `exec:./command`; may be given several times.
+    #[arg(long = "handler", value_name = "KIND=SPEC", value_parser = handler)]
+    pub(crate) handlers: Vec<(String, HandlerSpec)>,
+
+    /// How long a lease holds without being extended.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub(crate) lease: Duration,
+
+    /// How long running attempts may go on after SIGTERM.
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Duration,
+
+    /// Where to serve health [default: 127.0.0.1:4001, or a free port if that is taken].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// The form of log lines.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "JOBFLOW_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+
+    /// Work with a Redis that evicts keys, which can lose jobs.
+    #[arg(long)]
+    pub(crate) allow_eviction: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    pub(crate) fn queue(&self) -> QueueConfig {
+        QueueConfig {
+            redis_url: self.redis.clone(),
+            namespace: self.namespace.clone(),
+            allow_eviction: self.allow_eviction,
+            ..QueueConfig::default()
+        }
+    }
+}
+
+fn handler(text: &str) -> Result<(String, HandlerSpec), String> {
+    let (kind, spec) = text
+        .split_once('=')
+        .ok_or("must be KIND=SPEC, for example '*=simulate:50ms..500ms'")?;
+    if kind != "*" {
+        Kind::new(kind).map_err(|error| error.to_string())?;
+    }
+    let spec = spec
+        .parse::<HandlerSpec>()
+        .map_err(|error| error.to_string())?;
+    Ok((kind.to_owned(), spec))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn handlers_are_read_with_their_kind() {
+        assert_eq!(handler("resize=exec:./resize.sh a=b").unwrap().0, "resize");
+        assert_eq!(handler("*=simulate:1s").unwrap().0, "*");
+        for bad in ["simulate:1s", "=simulate:1s", "a b=simulate:1s", "a=b"] {
+            assert!(handler(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The way of one attempt: decode → run with deadline → classify → finish,
+//! under a lease that is held from the claim on.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, Outcome, Result};
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::attempt_error::{AttemptError, job_error};
+use crate::context::Context;
+use crate::handlers::{Handler, HandlerFuture, Handlers};
+use crate::lease::{HeldLease, Leases};
+use crate::shutdown::Steps;
+use crate::stats::WorkerStats;
+use crate::trouble::Pauses;
+
+/// How long a handler that was told to end may go on before it is dropped.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(2);
+/// How long a dropped handler may take to be gone.
+const DROP_WAIT: Duration = Duration::from_secs(1);
+/// When a job comes back whose kind no handler here is for.
+const UNHANDLED_DELAY: Duration = Duration::from_secs(10);
+
+/// What all attempts of a worker share.
+pub(crate) struct Crew {
+    pub(crate) queue: JobQueue,
+    pub(crate) handlers: Handlers,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) steps: Steps,
+    /// Those that were warned of.
+    unhandled_kinds: Mutex<HashSet<Kind>>,
+}
+
+/// How an attempt ended.
+enum Ending {
+    /// The handler came to its own end.
+    Returned(Result<Option<JobResult>, AttemptError>),
+    /// The handler panicked with this message.
+    Panicked(String),
+    /// The handler ran into its deadline and was dropped.
+    TimedOut,
+    /// The handler ended badly, or had to be dropped, after it was told to end.
+    Cancelled,
+    /// No handler is for this kind.
+    Unhandled,
+}
+
+/// Runs one attempt of a claimed job from its handler to its stored outcome.
+pub(crate) async fn execute(crew: &Crew, job: ClaimedJob, lease: HeldLease) {
+    let job = Arc::new(job);
+    let deadline = Instant::now() + job.timeout;
+    let ctx = Context::new(job.clone(), deadline, lease.cancel().clone());
+
+    let ending = match crew.handlers.find(&job.kind) {
+        None => Ending::Unhandled,
+        Some(handler) => match decode(handler.as_ref(), ctx) {
+            Err(ending) => ending,
+            Ok(run) => run_with_deadline(run, deadline, &lease, &crew.steps).await,
+        },
+    };
+    crew.note(&ending, &job.kind);
+    let outcome = classify(ending, &job);
+    finish(crew, &job, outcome, &lease).await;
+}
+
+/// A panic while reading the payload is one of the handler, too.
+fn decode(handler: &dyn Handler, ctx: Context) -> Result<HandlerFuture, Ending> {
+    match catch_unwind(AssertUnwindSafe(|| handler.prepare(ctx))) {
+        Ok(Ok(run)) => Ok(run),
+        Ok(Err(error)) => Err(Ending::Returned(Err(error))),
+        Err(panic) => Err(Ending::Panicked(panic_message(panic.as_ref()))),
+    }
+}
+
+async fn run_with_deadline(
+    run: HandlerFuture,
+    deadline: Instant,
+    lease: &HeldLease,
+    steps: &Steps,
+) -> Ending {
+    if lease.cancel().is_cancelled() {
+        return Ending::Cancelled;
+    }
+    // A task of its own: a panic ends there, and a handler that blocks its
+    // thread does not keep this one from ending the attempt.
+    let mut handler = tokio::spawn(run);
+    let ending = tokio::select! {
+        biased;
+        joined = &mut handler => returned_or_panicked(joined),
+        () = tokio::time::sleep_until(deadline.into()) => drop_handler(handler, Ending::TimedOut).await,
+        () = cancelled_for_long(lease, steps) => drop_handler(handler, Ending::Cancelled).await,
+    };
+    match ending {
+        Ending::Returned(Ok(result)) => Ending::Returned(Ok(result)),
+        // The cancellation most likely caused it.
+        _ if lease.cancel().is_cancelled() => Ending::Cancelled,
+        ending => ending,
+    }
+}
+
+/// The handler was told to end and has had its time to do so.
+async fn cancelled_for_long(lease: &HeldLease, steps: &Steps) {
+    lease.cancel().cancelled().await;
+    let _ = tokio::time::timeout(LEEWAY, steps.hurry.cancelled()).await;
+}
+
+/// Sees that nothing of the handler runs on after its job was finished, unless
+/// it blocks its thread: then nobody can stop it.
+async fn drop_handler<T>(handler: JoinHandle<T>, ending: Ending) -> Ending {
+    handler.abort();
+    let _ = tokio::time::timeout(DROP_WAIT, handler).await;
+    ending
+}
+
+fn returned_or_panicked(
+    joined: Result<Result<Option<JobResult>, AttemptError>, JoinError>,
+) -> Ending {
+    match joined {
+        Ok(returned) => Ending::Returned(returned),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => Ending::Panicked(panic_message(panic.as_ref())),
+            // The runtime is going down and drops its tasks.
+            Err(_) => Ending::Cancelled,
+        },
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic without a message")
+        .to_owned()
+}
+
+fn classify(ending: Ending, job: &ClaimedJob) -> Outcome {
+    match ending {
+        Ending::Returned(Ok(result)) => Outcome::Ack(result),
+        Ending::Returned(Err(AttemptError::Retry(error))) => Outcome::Error(job_error(&error)),
+        Ending::Returned(Err(AttemptError::RetryAfter(delay, error))) => {
+            Outcome::ErrorAfter(delay, job_error(&error))
+        }
+        Ending::Returned(Err(AttemptError::Fail(error))) => Outcome::Fail(job_error(&error)),
+        Ending::Returned(Err(AttemptError::Snooze(delay))) => Outcome::Snooze(delay),
+        Ending::Panicked(message) => Outcome::Error(error("HANDLER_PANIC", message)),
+        Ending::TimedOut => Outcome::Error(error(
+            "TIMEOUT",
+            format!(
+                "the attempt ran longer than {}",
+                humantime::format_duration(job.timeout)
+            ),
+        )),
+        Ending::Cancelled => Outcome::Release,
+        Ending::Unhandled => Outcome::Unhandled(UNHANDLED_DELAY),
+    }
+}
+
+fn error(code: &str, message: String) -> JobError {
+    JobError {
+        code: code.to_owned(),
+        message,
+    }
+}
+
+/// Stores the outcome. While the store is away it tries again until the lease
+/// is over; then the reaper hands the job on.
+async fn finish(crew: &Crew, job: &ClaimedJob, mut outcome: Outcome, lease: &HeldLease) {
+    // Said once for all attempts by the claims, which fail at the same time.
+    let mut pauses = Pauses::default();
+    loop {
+        let refusal = match crew.queue.finish(job, outcome.clone()).await {
+            Ok(state) => return crew.count(&outcome, state),
+            Err(refusal) => refusal,
+        };
+        let left = lease.fence().saturating_duration_since(Instant::now());
+        match refusal {
+            Error::InvalidField { .. } | Error::PayloadTooLarge { .. }
+                if !matches!(outcome, Outcome::Fail(_)) =>
+            {
+                // The next attempt would return the same again.
+                outcome = Outcome::Fail(error(refusal.code().as_str(), refusal.to_string()));
+            }
+            refusal if refusal.is_transient() && !left.is_zero() => {
+                tokio::time::sleep(pauses.next().min(left)).await;
+            }
+            refusal => {
+                tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
+                    code = refusal.code().as_str(), error = %refusal, "outcome was not stored");
+                crew.stats.lease_lost.add(1);
+                return;
+            }
+        }
+    }
+}
+
+impl Crew {
+    pub(crate) fn new(queue: JobQueue, handlers: Handlers) -> Self {
+        Self {
+            queue,
+            handlers,
+            leases: Arc::default(),
+            stats: Arc::default(),
+            steps: Steps::default(),
+            unhandled_kinds: Mutex::default(),
+        }
+    }
+
+    /// Holds the lease of a job that was just claimed.
+    pub(crate) fn hold(&self, job: &ClaimedJob, fence: Instant) -> HeldLease {
+        self.leases
+            .hold(job, fence, self.steps.cancel.child_token())
+    }
+
+    fn note(&self, ending: &Ending, kind: &Kind) {
+        match ending {
+            Ending::Panicked(_) => self.stats.panics.add(1),
+            Ending::TimedOut => self.stats.timeouts.add(1),
+            Ending::Unhandled => {
+                let mut kinds = self
+                    .unhandled_kinds
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                if kinds.insert(kind.clone()) {
+                    tracing::warn!(%kind, "no handler is for this kind; its jobs are given back");
+                }
+            }
+            Ending::Returned(_) | Ending::Cancelled => {}
+        }
+    }
+
+    fn count(&self, outcome: &Outcome, state: JobState) {
+        match outcome {
+            Outcome::Ack(_) => self.stats.completed.add(1),
+            Outcome::Error(_) | Outcome::ErrorAfter(..) | Outcome::Fail(_) => {
+                self.stats.errored.add(1);
+            }
+            Outcome::Snooze(_) => self.stats.snoozed.add(1),
+            Outcome::Release => self.stats.released.add(1),
+            Outcome::Unhandled(_) => self.stats.unhandled.add(1),
+        }
+        if state == JobState::Failed {
+            self.stats.failed.add(1);
+        }
+    }
+}

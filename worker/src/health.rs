@@ -1,0 +1,202 @@
+//! Whether a worker hears of jobs, and how others ask: `grpc.health.v1` and `GET /healthz`.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// The gRPC health service knows the worker by this name, and by the empty one.
+pub const HEALTH_SERVICE: &str = "jobflow.v1.Worker";
+
+/// A worker with free slots that has not heard from the store for so long is
+/// deaf. Idle workers ask every two seconds.
+const DEAF_AFTER: Duration = Duration::from_secs(10);
+/// How often the gRPC service is told.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+const NEVER: u64 = u64::MAX;
+
+/// What the claim loop notes about itself.
+#[derive(Debug)]
+pub struct Health {
+    started: Instant,
+    /// Milliseconds after the start; `NEVER` before the first poll.
+    polled: AtomicU64,
+    /// Since when there are free slots; `NEVER` while there are none.
+    free_since: AtomicU64,
+}
+
+/// The health of a worker at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HealthReport {
+    /// `SERVING` or `NOT_SERVING`.
+    pub status: &'static str,
+    /// How long ago the last claim poll worked; none before the first.
+    pub last_claim_poll_age_ms: Option<u64>,
+    /// Whether every slot is taken: such a worker does not poll, and is well.
+    pub slots_taken: bool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            polled: AtomicU64::new(NEVER),
+            free_since: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Health {
+    /// The health now.
+    #[must_use]
+    pub fn report(&self) -> HealthReport {
+        self.report_at(self.now())
+    }
+
+    fn report_at(&self, now: u64) -> HealthReport {
+        let polled = self.polled.load(Ordering::Relaxed);
+        let free_since = self.free_since.load(Ordering::Relaxed);
+        let slots_taken = free_since == NEVER;
+        let silent = Duration::from_millis(now.saturating_sub(polled.max(free_since)));
+        let serving = polled != NEVER && (slots_taken || silent <= DEAF_AFTER);
+        HealthReport {
+            status: if serving { "SERVING" } else { "NOT_SERVING" },
+            last_claim_poll_age_ms: (polled != NEVER).then(|| now.saturating_sub(polled)),
+            slots_taken,
+        }
+    }
+
+    /// A claim poll was answered.
+    pub(crate) fn polled(&self) {
+        self.polled.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn slots_taken(&self, taken: bool) {
+        let since = if taken { NEVER } else { self.now() };
+        self.free_since.store(since, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    }
+}
+
+impl HealthReport {
+    fn serving(&self) -> bool {
+        self.status == "SERVING"
+    }
+}
+
+/// Answers health questions on `listener` until `stop`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    health: Arc<Health>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    tell(&reporter, health.report()).await;
+    let asked = health.clone();
+    let router: Router = Routes::new(service)
+        .into_axum_router()
+        .route("/healthz", get(async move || answer(asked.report())));
+    // Otherwise small answers wait for the other side's delayed acknowledgement.
+    let listener = listener.tap_io(|io| {
+        let _ = io.set_nodelay(true);
+    });
+    // No graceful end: a health watch is open for ever.
+    tokio::select! {
+        served = async { axum::serve(listener, router).await } => served,
+        () = keep_telling(&reporter, &health) => Ok(()),
+        () = stop => Ok(()),
+    }
+}
+
+fn answer(report: HealthReport) -> (StatusCode, Json<HealthReport>) {
+    let status = if report.serving() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(report))
+}
+
+async fn keep_telling(reporter: &HealthReporter, health: &Health) {
+    let mut was_serving = true;
+    loop {
+        let report = health.report();
+        tell(reporter, report).await;
+        let serving = report.serving();
+        if was_serving
+            && !serving
+            && let Some(age_ms) = report.last_claim_poll_age_ms
+        {
+            tracing::warn!(
+                last_claim_poll_age_ms = age_ms,
+                "worker is deaf: it has free slots and no answer from the store"
+            );
+        }
+        was_serving = serving;
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+async fn tell(reporter: &HealthReporter, report: HealthReport) {
+    let status = if report.serving() {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    for service in ["", HEALTH_SERVICE] {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(polled: u64, free_since: u64) -> Health {
+        Health {
+            polled: AtomicU64::new(polled),
+            free_since: AtomicU64::new(free_since),
+            ..Health::default()
+        }
+    }
+
+    #[test]
+    fn a_worker_that_never_polled_is_not_serving() {
+        let report = health(NEVER, 0).report_at(50);
+        assert!(!report.serving());
+        assert_eq!(report.last_claim_poll_age_ms, None);
+    }
+
+    #[test]
+    fn a_deaf_worker_is_not_serving_and_says_since_when() {
+        assert!(health(1_000, 0).report_at(11_000).serving());
+        let deaf = health(1_000, 0).report_at(11_001);
+        assert!(!deaf.serving());
+        assert_eq!(deaf.last_claim_poll_age_ms, Some(10_001));
+    }
+
+    #[test]
+    fn a_full_worker_is_well_and_has_time_to_poll_once_a_slot_is_free() {
+        assert!(health(1_000, NEVER).report_at(3_600_000).serving());
+        assert!(health(1_000, 3_600_000).report_at(3_609_000).serving());
+        assert!(!health(1_000, 3_600_000).report_at(3_611_000).serving());
+    }
+}

@@ -1,0 +1,67 @@
+//! Runs JobFlow jobs: claims them straight from Redis, calls a handler for each
+//! under a lease, and finishes them.
+//!
+//! ```no_run
+//! use jobflow::{Job, JobQueue};
+//! use jobflow_worker::{AttemptError, Context, Worker, shutdown_signal};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct SendEmail {
+//!     to: String,
+//! }
+//!
+//! impl Job for SendEmail {
+//!     const KIND: &'static str = "send_email";
+//!     const QUEUE: &'static str = "mail";
+//! }
+//!
+//! async fn send_email(job: SendEmail, ctx: Context) -> Result<(), AttemptError> {
+//!     println!("to {}, attempt {}", job.to, ctx.attempt());
+//!     Ok(())
+//! }
+//!
+//! # async fn run() -> jobflow::Result<()> {
+//! let queue = JobQueue::connect("redis://127.0.0.1:6379/").await?;
+//! Worker::builder(&queue)
+//!     .queues(["mail", "default"])
+//!     .concurrency(64)
+//!     .handler(send_email)
+//!     .build()?
+//!     .run_until(shutdown_signal())
+//!     .await
+//! # }
+//! ```
+//!
+//! # Layout
+//! In the order of the modules: what users see (the builder, [`Context`],
+//! [`AttemptError`], [`Handler`]), then the way of a job (`run` claims,
+//! `execute` carries one attempt from decode to finish, `lease` keeps what is
+//! held), then the worker's own life (`worker`, `shutdown`, `health`, `stats`).
+#![warn(missing_docs)]
+
+mod attempt_error;
+mod builder;
+mod context;
+pub mod handlers;
+
+mod execute;
+mod lease;
+mod run;
+
+pub mod health;
+mod shutdown;
+mod stats;
+mod trouble;
+mod worker;
+
+pub use crate::{
+    attempt_error::{AttemptError, CodedError},
+    builder::WorkerBuilder,
+    context::Context,
+    handlers::{Handler, HandlerFuture},
+    health::Health,
+    shutdown::shutdown_signal,
+    stats::{Counter, WorkerStats},
+    worker::{DEFAULT_CONCURRENCY, DEFAULT_GRACE, Worker},
+};

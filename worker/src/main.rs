@@ -1,0 +1,86 @@
+//! The binary `jobflow-worker`.
+
+mod config;
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use jobflow::JobQueue;
+use jobflow_worker::{Worker, health, shutdown_signal};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:4001";
+const FREE_PORT: &str = "127.0.0.1:0";
+
+fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    if config.handlers.is_empty() {
+        let help = "no handler given: say what runs the jobs, for example --handler '*=simulate:50ms..500ms,fail=5%'";
+        Config::command()
+            .error(ErrorKind::MissingRequiredArgument, help)
+            .exit();
+    }
+    log_to_stderr(config.log_format);
+    let runtime = Runtime::new().context("can not start the runtime")?;
+    let ended = runtime.block_on(run(config));
+    // A handler that blocks its thread must not keep the process from ending.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let queue = JobQueue::open(config.queue()).context("can not use --redis")?;
+    let mut builder = Worker::builder(&queue)
+        .queues(&config.queues)
+        .concurrency(config.concurrency)
+        .lease(config.lease)
+        .grace(config.grace);
+    for (kind, spec) in config.handlers {
+        builder = builder.handler_for(kind, spec.handler());
+    }
+    let worker = builder.build()?;
+    let listener = listen(config.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "health is served");
+    tokio::select! {
+        served = health::serve(listener, worker.health(), std::future::pending()) => {
+            served.context("health can not be served")
+        }
+        worked = worker.run_until(shutdown_signal()) => Ok(worked?),
+    }
+}
+
+/// An address that was asked for must be free; the default one may be another
+/// worker's.
+async fn listen(asked: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
+    if let Some(address) = asked {
+        let bound = TcpListener::bind(address).await;
+        return bound.with_context(|| {
+            format!("can not listen on {address}; give another --listen ADDR:PORT")
+        });
+    }
+    match TcpListener::bind(DEFAULT_LISTEN).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            tracing::warn!("{DEFAULT_LISTEN} is taken; health goes to a free port");
+            Ok(TcpListener::bind(FREE_PORT).await?)
+        }
+        bound => bound.with_context(|| format!("can not listen on {DEFAULT_LISTEN}")),
+    }
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

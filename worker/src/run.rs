@@ -1,0 +1,149 @@
+//! Claims jobs for free slots: the only place that does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jobflow::{ClaimedJob, JobQueue, QueueName, Result, Waiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::execute::{self, Crew};
+use crate::health::Health;
+use crate::trouble::Trouble;
+
+/// The most jobs one claim call gives.
+const MAX_CLAIM: usize = 256;
+/// A wake-up can get lost; a worker never sleeps longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// The claiming half of a worker.
+pub(crate) struct Claimer {
+    pub(crate) queue: JobQueue,
+    pub(crate) queues: Vec<QueueName>,
+    pub(crate) worker: String,
+    pub(crate) lease: Duration,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) crew: Arc<Crew>,
+    pub(crate) attempts: TaskTracker,
+}
+
+/// What a round of claims left.
+enum Round {
+    /// Every slot is taken, or a queue may hold more.
+    More,
+    /// The queues are empty; the next delayed job is due after this time.
+    Drained(Option<Duration>),
+}
+
+impl Claimer {
+    /// Claims until `stop`, whatever the store does.
+    pub(crate) async fn run(mut self, stop: &CancellationToken) {
+        let mut waiter = self.queue.waiter(&self.queues);
+        let mut claim_trouble = Trouble::new("claim jobs");
+        let mut wait_trouble = Trouble::new("wait for jobs");
+        while let Some(slots) = self.free_slots(stop).await {
+            let pause = match self.claim_round(slots).await {
+                Ok(Round::More) => {
+                    claim_trouble.over();
+                    Duration::ZERO
+                }
+                Ok(Round::Drained(next_due)) => {
+                    claim_trouble.over();
+                    wait(&mut waiter, next_due, stop, &mut wait_trouble).await
+                }
+                Err(error) => claim_trouble.met(&error),
+            };
+            if !pause.is_zero() {
+                let _ = tokio::time::timeout(pause, stop.cancelled()).await;
+            }
+        }
+    }
+
+    /// All slots that are free, as soon as there is one; none after the stop.
+    async fn free_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+        let full = self.slots.available_permits() == 0;
+        self.health.slots_taken(full);
+        let mut slots = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            slot = self.slots.clone().acquire_owned() => slot.ok()?,
+        };
+        if full {
+            self.health.slots_taken(false);
+            // Finishes are answered in batches: let the others of this one free
+            // their slots, too, and claim for them all.
+            tokio::task::yield_now().await;
+        }
+        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        if let Ok(more) = self.slots.clone().try_acquire_many_owned(more) {
+            slots.merge(more);
+        }
+        Some(slots)
+    }
+
+    /// Asks each queue for jobs until the slots are taken. Each round begins
+    /// with another queue, so that a full one does not starve the rest.
+    async fn claim_round(&mut self, mut slots: OwnedSemaphorePermit) -> Result<Round> {
+        self.queues.rotate_left(1);
+        let mut next_due: Option<Duration> = None;
+        let mut drained = true;
+        for name in &self.queues {
+            let limit = slots.num_permits().min(MAX_CLAIM);
+            if limit == 0 {
+                return Ok(Round::More);
+            }
+            let asked = Instant::now();
+            let claimed = self
+                .queue
+                .claim(name, limit, self.lease, &self.worker)
+                .await?;
+            self.health.polled();
+            self.crew.stats.claims.add(1);
+            self.crew.stats.claimed.add(claimed.jobs.len());
+            drained &= claimed.jobs.len() < limit;
+            next_due = next_due.into_iter().chain(claimed.next_due).min();
+            self.start(claimed.jobs, asked + self.lease, &mut slots);
+        }
+        Ok(if drained {
+            Round::Drained(next_due)
+        } else {
+            Round::More
+        })
+    }
+
+    /// Starts an attempt per job. All leases are held before the first handler
+    /// runs: one that blocks this thread would keep the rest from being extended.
+    fn start(&self, jobs: Vec<ClaimedJob>, fence: Instant, slots: &mut OwnedSemaphorePermit) {
+        let held: Vec<_> = jobs
+            .into_iter()
+            .map(|job| (self.crew.hold(&job, fence), job))
+            .collect();
+        for (lease, job) in held {
+            let slot = slots.split(1);
+            let crew = self.crew.clone();
+            self.attempts.spawn(async move {
+                execute::execute(&crew, job, lease).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+/// Sleeps until there may be work. Returns how long to pause after an error.
+async fn wait(
+    waiter: &mut Waiter,
+    next_due: Option<Duration>,
+    stop: &CancellationToken,
+    trouble: &mut Trouble,
+) -> Duration {
+    let at_most = next_due.map_or(LONGEST_WAIT, |due| due.min(LONGEST_WAIT));
+    match waiter.wait(at_most, stop.cancelled()).await {
+        Ok(()) => {
+            trouble.over();
+            Duration::ZERO
+        }
+        Err(error) => trouble.met(&error),
+    }
+}
