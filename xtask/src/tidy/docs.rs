@@ -81,8 +81,8 @@ fn option_problems(tree: &Tree, document: &str, sources: &[&str]) -> Vec<Problem
 /// The long names of a clap struct: `long = "x"`, or the name of the field.
 fn clap_options(text: &str) -> BTreeSet<String> {
     let mut options = BTreeSet::new();
-    for piece in text.split("#[arg(").skip(1) {
-        let Some((attribute, after)) = piece.split_once(")]") else {
+    for (at, start) in text.match_indices("#[arg(") {
+        let Some((attribute, after)) = text[at + start.len()..].split_once(")]") else {
             continue;
         };
         let mut parts = attribute.split(',').map(str::trim);
@@ -100,16 +100,14 @@ fn clap_options(text: &str) -> BTreeSet<String> {
 
 /// The field behind an attribute: comments and other attributes may follow.
 fn field_name(after: &str) -> String {
-    let mut lines = after.lines().map(str::trim);
-    let field = lines.find(|line| line.contains(':') && !line.starts_with(['#', '/']));
-    let before_colon = field
-        .and_then(|line| line.split(':').next())
-        .unwrap_or_default();
-    before_colon
-        .split_whitespace()
-        .last()
-        .unwrap_or_default()
-        .to_owned()
+    let mut names = after.lines().filter_map(|line| {
+        let (before, behind) = line.trim().split_once(':')?;
+        let name = before.split_whitespace().last()?;
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_field = is_name && !before.starts_with(['#', '/']) && !behind.starts_with(':');
+        is_field.then(|| name.to_owned())
+    });
+    names.next().unwrap_or_default()
 }
 
 fn mentioned_options(text: &str) -> BTreeSet<String> {
@@ -147,7 +145,7 @@ mod tests {
     fn options_and_their_document_agree() {
         let config = "#[arg(long, env = \"JOBFLOW_REDIS_URL\")]\npub redis: String,\n\
              #[arg(\n    long = \"log-format\",\n    value_enum\n)]\n#[serde(default)]\nformat: Format,\n\
-             /// Beat.\n#[arg(long, value_name = \"TIME\")]\npub lease_time: u8,\n#[arg(short)]\nx: u8,\n";
+             /// Beat.\n#[arg(long, value_name = \"TIME\")]\n#[arg(value_parser = a::b)]\npub lease_time: u8,\n#[arg(short)]\nx: u8,\n";
         let told = |text: &str| {
             problems(&Tree::of(&[
                 ("server/src/config.rs", config),

@@ -55,13 +55,12 @@ pub(super) fn problems(tree: &Tree) -> Vec<Problem> {
 
 /// The names that a line of Rust defines.
 fn defined_names(line: &str) -> impl Iterator<Item = &str> {
+    // Neither in a comment nor in a string.
     let code = line.split("//").next().unwrap_or_default();
+    let code = code.split('"').next().unwrap_or_default();
     let mut words = code.split_whitespace();
     let mut names = Vec::new();
     while let Some(word) = words.next() {
-        if word.starts_with('"') {
-            break;
-        }
         if DEFINERS.contains(&word) {
             let next = words.clone().next().unwrap_or_default();
             let end = next.find(|c: char| !c.is_alphanumeric() && c != '_');
