@@ -139,6 +139,10 @@ impl Default for Retention {
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "queue"),
+    expect(dead_code, reason = "only the queue reads the fields")
+)]
 pub struct NewJob {
     pub(crate) id: Option<JobId>,
     pub(crate) request_id: Option<uuid::Uuid>,

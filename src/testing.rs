@@ -213,7 +213,7 @@ impl TestQueue {
     ///
     /// # Panics
     /// With the problems that the audit found.
-    pub async fn finish(self) {
+    pub async fn close(self) {
         assert_sound(&self.queue).await;
     }
 }

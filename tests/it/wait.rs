@@ -1,0 +1,70 @@
+use std::future::pending;
+use std::time::Duration;
+
+use jobflow::testing::TestQueue;
+use jobflow::{RunAt, Waiter};
+
+use crate::{claim, default_queue, job, submit};
+
+/// Longer than a block, so that only a wake-up can end the wait in time.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Whether the wait ended by itself and not by its time.
+async fn wakes(waiter: &mut Waiter) -> bool {
+    let began = tokio::time::Instant::now();
+    waiter.wait(LONG, pending()).await.unwrap();
+    began.elapsed() < LONG
+}
+
+#[tokio::test]
+async fn a_submit_wakes_a_sleeper() {
+    let queue = TestQueue::new();
+    assert!(claim(&queue, 1).await.jobs.is_empty());
+    let mut waiter = queue.waiter(&[default_queue()]);
+    let (woken, _) = tokio::join!(wakes(&mut waiter), submit(&queue, job()));
+    assert!(woken);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn what_remains_wakes_the_next_and_nothing_left_wakes_nobody() {
+    let queue = TestQueue::new();
+    submit(&queue, job()).await;
+    submit(&queue, job()).await;
+    claim(&queue, 1).await;
+    let mut waiter = queue.waiter(&[default_queue()]);
+    assert!(wakes(&mut waiter).await, "one job still waits");
+    claim(&queue, 2).await;
+    assert!(!wakes(&mut waiter).await, "nothing waits");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn an_earlier_due_time_wakes_a_sleeper() {
+    let queue = TestQueue::new();
+    submit(
+        &queue,
+        job().run_at(RunAt::After(Duration::from_secs(60))).unwrap(),
+    )
+    .await;
+    assert!(claim(&queue, 1).await.next_due.is_some());
+    let mut waiter = queue.waiter(&[default_queue()]);
+    let sooner = job().run_at(RunAt::After(Duration::from_secs(30))).unwrap();
+    let (woken, _) = tokio::join!(wakes(&mut waiter), submit(&queue, sooner));
+    assert!(woken);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_wait_and_takes_no_wake_up_along() {
+    let queue = TestQueue::new();
+    let mut waiter = queue.waiter(&[default_queue()]);
+    waiter.wait(LONG, std::future::ready(())).await.unwrap();
+    waiter
+        .wait(Duration::from_millis(5), pending())
+        .await
+        .unwrap();
+    submit(&queue, job()).await;
+    assert!(wakes(&mut waiter).await);
+    queue.close().await;
+}
