@@ -5,6 +5,7 @@
 //! tells the world that the worker lives.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ pub(crate) struct Lease {
     token: LeaseToken,
     /// Until then nobody else can have the job, by this machine's own clock.
     fence: Mutex<Instant>,
+    /// Given up: not extended any more, so that the reaper can hand the job on.
+    lost: AtomicBool,
     /// Fires when the lease is lost, or at the end of a stop's grace.
     cancel: CancellationToken,
 }
@@ -39,6 +42,15 @@ impl Lease {
     /// When the lease ends unless it is extended again.
     pub(crate) fn fence(&self) -> Instant {
         *unpoisoned(&self.fence)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    fn give_up(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
     }
 
     pub(crate) const fn cancel(&self) -> &CancellationToken {
@@ -87,6 +99,7 @@ impl Leases {
             id: job.id,
             token: job.token,
             fence: Mutex::new(fence),
+            lost: AtomicBool::new(false),
             cancel,
         });
         // By token too: after a lost lease the job may be back in this worker
@@ -102,9 +115,13 @@ impl Leases {
         unpoisoned(&self.held).len()
     }
 
+    /// The leases to extend.
     fn by_queue(&self) -> HashMap<QueueName, Vec<Arc<Lease>>> {
         let mut by_queue = HashMap::<_, Vec<_>>::new();
-        for lease in unpoisoned(&self.held).values() {
+        for lease in unpoisoned(&self.held)
+            .values()
+            .filter(|lease| !lease.is_lost())
+        {
             by_queue
                 .entry(lease.queue.clone())
                 .or_default()
@@ -113,17 +130,17 @@ impl Leases {
         by_queue
     }
 
-    /// Cancels the attempts whose lease is over and says when the next one is.
+    /// Gives up the leases that ran out and says when the next one does.
     fn fence_off(&self, now: Instant) -> Option<Instant> {
         let mut next = None;
         for lease in unpoisoned(&self.held)
             .values()
-            .filter(|lease| !lease.cancel.is_cancelled())
+            .filter(|lease| !lease.is_lost())
         {
             let fence = lease.fence();
             if fence <= now {
                 tracing::warn!(job = %lease.id, queue = %lease.queue, "lease could not be extended in time");
-                lease.cancel.cancel();
+                lease.give_up();
             } else {
                 next = Some(next.map_or(fence, |next| fence.min(next)));
             }
@@ -252,7 +269,7 @@ async fn extend(
             Extension::Held => *unpoisoned(&lease.fence) = fence,
             // Also the answer for an attempt that was finished meanwhile; the
             // token is of no use to anybody then.
-            Extension::Lost => lease.cancel.cancel(),
+            Extension::Lost => lease.give_up(),
         }
     }
     Ok(())

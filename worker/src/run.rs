@@ -64,7 +64,9 @@ impl Claimer {
     /// All slots that are free, as soon as there is one; none after the stop.
     async fn free_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
         let full = self.slots.available_permits() == 0;
-        self.health.slots_taken(full);
+        if full {
+            self.health.slots_taken(true);
+        }
         let mut slots = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
