@@ -75,6 +75,8 @@ fn bind(wasm: &Path) -> Result<PathBuf> {
         .input_path(wasm)
         .web(true)?
         .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
         .out_name("app")
         .generate(&folder)
         .context("wasm-bindgen failed")?;
@@ -151,12 +153,11 @@ fn files_below(folder: &Path, prefix: &str) -> Result<Vec<File>> {
 }
 
 /// Names the files by their content, from the inside out: each name goes into
-/// the file that refers to it before that one is named.
+/// the file that refers to it before that one is named. `app.js` does not name
+/// `app_bg.wasm`; `boot.js` brings the two together.
 fn bundle(sources: &Sources, bound: &Path) -> Result<Vec<File>> {
     let wasm = named("app_bg.wasm", fs::read(bound.join("app_bg.wasm"))?);
-    let app = fs::read_to_string(bound.join("app.js"))?;
-    let app = refer(&app, "app_bg.wasm", &wasm.path, "app.js")?;
-    let app = named("app.js", app.into_bytes());
+    let app = named("app.js", fs::read(bound.join("app.js"))?);
     let boot = refer(&sources.boot, "app_bg.wasm", &wasm.path, "boot.js")?;
     let boot = refer(&boot, "app.js", &app.path, "boot.js")?;
     let boot = named("boot.js", boot.into_bytes());
