@@ -1,0 +1,25 @@
+//! `AdminService`.
+
+use jobflow::{LAYOUT_VERSION, proto};
+use proto::admin_service_server::AdminService;
+use tonic::{Request, Response, Status};
+
+use crate::app::App;
+
+pub(super) struct Admin(pub(super) App);
+
+#[tonic::async_trait]
+impl AdminService for Admin {
+    async fn get_server_info(
+        &self,
+        _: Request<proto::GetServerInfoRequest>,
+    ) -> Result<Response<proto::GetServerInfoResponse>, Status> {
+        Ok(Response::new(proto::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            namespace: self.0.queue.config().namespace.to_string(),
+            layout_version: LAYOUT_VERSION.into(),
+            start_time: Some(self.0.about.started.into()),
+            store_version: self.0.store.version().unwrap_or_default(),
+        }))
+    }
+}

@@ -1,0 +1,74 @@
+//! `MetricsService`.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use jobflow::{Error, Result, proto};
+use proto::metrics_service_server::MetricsService;
+use tonic::{Request, Response, Status};
+
+use super::status;
+use crate::app::App;
+use crate::metrics_hub::MetricsStream;
+
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Also the longest silence, by which a reader tells that the server is gone.
+const MAX_INTERVAL: Duration = Duration::from_secs(15);
+
+pub(super) struct Metrics(pub(super) App);
+
+#[tonic::async_trait]
+impl MetricsService for Metrics {
+    type StreamMetricsStream = BoxStream<'static, Result<proto::StreamMetricsResponse, Status>>;
+
+    async fn stream_metrics(
+        &self,
+        request: Request<proto::StreamMetricsRequest>,
+    ) -> Result<Response<Self::StreamMetricsStream>, Status> {
+        let stream = interval(request.get_ref().interval.as_ref())
+            .and_then(|interval| self.0.metrics.subscribe(interval))
+            .map_err(|error| status::of(&error))?;
+        Ok(Response::new(messages(stream)))
+    }
+}
+
+/// Until the caller goes or an error, which is the last item.
+fn messages(
+    stream: MetricsStream,
+) -> BoxStream<'static, Result<proto::StreamMetricsResponse, Status>> {
+    let next = |stream: Option<MetricsStream>| async {
+        let mut stream = stream?;
+        Some(match stream.next().await {
+            Ok(message) => (Ok(message), Some(stream)),
+            Err(error) => (Err(status::of(&error)), None),
+        })
+    };
+    stream::unfold(Some(stream), next).boxed()
+}
+
+fn interval(asked: Option<&prost_types::Duration>) -> Result<Duration> {
+    let Some(asked) = asked else {
+        return Ok(DEFAULT_INTERVAL);
+    };
+    proto::duration_from("interval", asked)
+        .ok()
+        .filter(|interval| (MIN_INTERVAL..=MAX_INTERVAL).contains(interval))
+        .ok_or_else(|| Error::invalid("interval", "must be 100 ms to 15 s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_bounded_and_defaults_to_a_second() {
+        let of = |seconds, nanos| interval(Some(&prost_types::Duration { seconds, nanos }));
+        assert_eq!(interval(None), Ok(DEFAULT_INTERVAL));
+        assert_eq!(of(0, 100_000_000), Ok(MIN_INTERVAL));
+        assert_eq!(of(15, 0), Ok(MAX_INTERVAL));
+        for (seconds, nanos) in [(0, 0), (0, 99_999_999), (15, 1), (-1, 0)] {
+            assert_eq!(of(seconds, nanos).unwrap_err().field(), Some("interval"));
+        }
+    }
+}

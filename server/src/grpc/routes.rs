@@ -1,0 +1,91 @@
+//! The services and what their calls pass through.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use jobflow::proto::admin_service_server::AdminServiceServer;
+use jobflow::proto::job_service_server::JobServiceServer;
+use jobflow::proto::metrics_service_server::MetricsServiceServer;
+use jobflow::proto::queue_service_server::QueueServiceServer;
+use tonic::Status;
+use tonic::service::Routes;
+use tonic_reflection::server::Builder;
+use tonic_web::GrpcWebLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::admin::Admin;
+use super::health::HealthService;
+use super::jobs::Jobs;
+use super::metrics::Metrics;
+use super::queues::Queues;
+use crate::app::App;
+use crate::deadline;
+
+/// The largest request. A job is at most some 270 KiB, so a full batch of
+/// 1,000 usual jobs (up to 16 KiB each) fits, and one caller can not make the
+/// server hold much more than that. A single job over its own limit is still
+/// read, so that it gets `PAYLOAD_TOO_LARGE` and not a transport error.
+const MAX_REQUEST: usize = 16 * 1024 * 1024;
+
+/// gRPC and grpc-web. The layers are on these routes alone: `GrpcWebLayer`
+/// answers everything that is not gRPC with an empty 400.
+pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Router {
+    let jobs = JobServiceServer::new(Jobs(app.clone())).max_decoding_message_size(MAX_REQUEST);
+    let mut services = Routes::from(Router::new())
+        .add_service(jobs)
+        .add_service(QueueServiceServer::new(Queues(app.clone())))
+        .add_service(MetricsServiceServer::new(Metrics(app.clone())))
+        .add_service(AdminServiceServer::new(Admin(app.clone())))
+        .add_service(health);
+    if reflection {
+        services = with_reflection(services);
+    }
+    services
+        .prepare()
+        .into_axum_router()
+        .route_layer(CatchPanicLayer::custom(panicked))
+        .route_layer(from_fn(deadline::enforce))
+        .route_layer(GrpcWebLayer::new())
+}
+
+/// Both versions: older clients (grpcio, grpcurl before 1.9) ask for v1alpha.
+fn with_reflection(services: Routes) -> Routes {
+    let builder = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(jobflow::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let v1 = builder().build_v1();
+    let v1alpha = builder().build_v1alpha();
+    services
+        .add_service(v1.expect("the descriptors were compiled in by build.rs"))
+        .add_service(v1alpha.expect("the descriptors were compiled in by build.rs"))
+}
+
+/// Whether the caller speaks gRPC or grpc-web, and so wants its errors that way.
+pub(crate) fn is_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// For services that do not exist.
+pub(crate) fn unimplemented() -> Response {
+    Status::unimplemented("no such service")
+        .into_http::<Body>()
+        .into_response()
+}
+
+/// The panic itself is in the log, by the panic hook.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let error = jobflow::Error::Internal {
+        message: "the handler panicked".to_owned(),
+    };
+    super::status::of(&error)
+        .into_http::<Body>()
+        .into_response()
+}

@@ -1,0 +1,85 @@
+//! The one way from an error to a gRPC status with details.
+
+use std::time::Duration;
+
+use jobflow::{Code, Error};
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt};
+use tracing::error;
+
+use crate::request_id;
+
+const DOMAIN: &str = "jobflow";
+/// When a caller may try again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The status of an error: `ErrorInfo` always, `BadRequest` where a field is at
+/// fault, `RetryInfo` where the same call may succeed later.
+pub(crate) fn of(error: &Error) -> Status {
+    let code = grpc_code(error.code());
+    if matches!(code, tonic::Code::Internal | tonic::Code::DataLoss) {
+        error!("{error}");
+    }
+    let names = error
+        .metadata()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    let request_id = request_id::current().map(|id| ("request_id".to_owned(), id));
+    let metadata: Vec<_> = names.chain(request_id).collect();
+    let mut details = ErrorDetails::with_error_info(
+        error.code().as_str(),
+        DOMAIN,
+        metadata
+            .into_iter()
+            .collect::<std::collections::HashMap<_, _>>(),
+    );
+    if let Some(field) = error.field() {
+        details.add_bad_request_violation(field, error.to_string());
+    }
+    if error.is_transient() {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
+    Status::with_error_details(code, error.to_string(), details)
+}
+
+const fn grpc_code(code: Code) -> tonic::Code {
+    match code {
+        Code::InvalidField | Code::PayloadTooLarge => tonic::Code::InvalidArgument,
+        Code::JobNotFound => tonic::Code::NotFound,
+        Code::LeaseLost => tonic::Code::FailedPrecondition,
+        Code::StoreOutOfMemory | Code::TooManyStreams => tonic::Code::ResourceExhausted,
+        Code::StoreUnavailable
+        | Code::StoreLoading
+        | Code::StoreReadOnly
+        | Code::StoreUnsafe
+        | Code::ShuttingDown => tonic::Code::Unavailable,
+        Code::WaitTimeout => tonic::Code::DeadlineExceeded,
+        Code::CorruptRecord => tonic::Code::DataLoss,
+        Code::Internal => tonic::Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_reason_field_and_advice() {
+        let status = of(&Error::invalid("priority", "must be 0 to 9"));
+        assert_eq!(status.code(), tonic::Code::InvalidArgument);
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            ("INVALID_FIELD", "jobflow")
+        );
+        assert_eq!(
+            details.bad_request().unwrap().field_violations[0].field,
+            "priority"
+        );
+        assert!(details.retry_info().is_none());
+
+        let details = of(&Error::StoreUnavailable).get_error_details();
+        assert!(details.retry_info().is_some() && details.bad_request().is_none());
+    }
+}

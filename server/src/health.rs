@@ -1,0 +1,213 @@
+//! The health light: from a snapshot to one word and the reasons for it.
+
+use std::time::Duration;
+
+use jobflow::proto::HealthStatus::{Degraded, Healthy, Unhealthy};
+use jobflow::{Error, QueueSnapshot, Snapshot, proto};
+
+use crate::numbers::alive;
+
+/// A job should not have to wait longer than this for a slot.
+const LONG_WAIT: Duration = Duration::from_secs(60);
+/// A store that takes longer than this to answer is in trouble.
+const SLOW_STORE: Duration = Duration::from_millis(250);
+/// So that a thousand queues with the same trouble stay readable.
+const MAX_REASONS: usize = 8;
+
+/// Judges what is known: a snapshot, or why there is none.
+pub(crate) fn judge(seen: Result<&Snapshot, &Error>) -> proto::Health {
+    let snapshot = match seen {
+        Ok(snapshot) => snapshot,
+        Err(error) => return unusable(error),
+    };
+    let mut findings = Vec::new();
+    findings.extend(jobs_without_workers(snapshot));
+    findings.extend(snapshot.queues.iter().filter_map(long_wait));
+    findings.extend(slow_store(snapshot.round_trip));
+    let status = findings
+        .iter()
+        .map(|(status, _)| *status)
+        .max()
+        .unwrap_or(Healthy);
+    let mut reasons: Vec<_> = findings.into_iter().map(|(_, reason)| reason).collect();
+    if reasons.len() > MAX_REASONS {
+        let more = reasons.split_off(MAX_REASONS).len();
+        reasons.push(format!("There are {more} more reasons."));
+    }
+    proto::Health {
+        status: status.into(),
+        reasons,
+        store_round_trip: Some(proto::duration(snapshot.round_trip)),
+    }
+}
+
+/// How bad, and one sentence.
+type Finding = (proto::HealthStatus, String);
+
+fn unusable(error: &Error) -> proto::Health {
+    proto::Health {
+        status: Unhealthy.into(),
+        reasons: vec![format!("The store is not usable: {error}.")],
+        store_round_trip: None,
+    }
+}
+
+fn jobs_without_workers(snapshot: &Snapshot) -> Vec<Finding> {
+    let with_jobs = || {
+        snapshot
+            .queues
+            .iter()
+            .filter(|queue| queue.counts.waiting > 0)
+    };
+    if alive(&snapshot.workers).next().is_none() {
+        let waiting: u64 = with_jobs().map(|queue| queue.counts.waiting).sum();
+        let reason = || format!("{} and no worker is alive.", jobs_wait(waiting));
+        return (waiting > 0)
+            .then(|| (Unhealthy, reason()))
+            .into_iter()
+            .collect();
+    }
+    let served = |queue: &QueueSnapshot| {
+        alive(&snapshot.workers).any(|worker| {
+            worker
+                .beat
+                .queues
+                .iter()
+                .any(|name| name == queue.name.as_str())
+        })
+    };
+    let unserved = with_jobs().filter(|queue| !served(queue)).map(|queue| {
+        let waiting = jobs_wait(queue.counts.waiting);
+        (
+            Unhealthy,
+            format!("{waiting} in queue {} and no worker serves it.", queue.name),
+        )
+    });
+    unserved.collect()
+}
+
+fn jobs_wait(count: u64) -> String {
+    match count {
+        1 => "1 job waits".to_owned(),
+        _ => format!("{count} jobs wait"),
+    }
+}
+
+fn long_wait(queue: &QueueSnapshot) -> Option<Finding> {
+    let age = queue.oldest_waiting.filter(|age| *age > LONG_WAIT)?;
+    let reason = format!(
+        "The oldest job in queue {} has waited for {} s.",
+        queue.name,
+        age.as_secs()
+    );
+    Some((Degraded, reason))
+}
+
+fn slow_store(round_trip: Duration) -> Option<Finding> {
+    let reason = || format!("The store took {} ms to answer.", round_trip.as_millis());
+    (round_trip > SLOW_STORE).then(|| (Degraded, reason()))
+}
+
+#[cfg(test)]
+mod tests {
+    use jobflow::{Counts, QueueName, StoreTime, Totals, WorkerBeat, WorkerSnapshot};
+
+    use super::*;
+
+    fn queue(name: &str, waiting: u64, oldest: u64) -> QueueSnapshot {
+        QueueSnapshot {
+            name: QueueName::new(name).unwrap(),
+            counts: Counts {
+                waiting,
+                ..Counts::default()
+            },
+            totals: Totals::default(),
+            oldest_waiting: (waiting > 0).then(|| Duration::from_secs(oldest)),
+        }
+    }
+
+    fn worker(queue: &str, beat_age: u64) -> WorkerSnapshot {
+        let beat = WorkerBeat {
+            id: "w".to_owned(),
+            host: "h".to_owned(),
+            pid: 1,
+            version: "0".to_owned(),
+            queues: vec![queue.to_owned()],
+            kinds: Vec::new(),
+            slots: 4,
+            busy: 0,
+        };
+        WorkerSnapshot {
+            beat,
+            beat_age: Duration::from_secs(beat_age),
+        }
+    }
+
+    fn judged(queues: Vec<QueueSnapshot>, workers: Vec<WorkerSnapshot>, ms: u64) -> proto::Health {
+        judge(Ok(&Snapshot {
+            time: StoreTime(0),
+            round_trip: Duration::from_millis(ms),
+            queues,
+            workers,
+            recent: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn work_that_is_done_is_healthy() {
+        let health = judged(vec![queue("a", 5, 60)], vec![worker("a", 1)], 250);
+        assert_eq!(health.status(), Healthy);
+        assert!(health.reasons.is_empty());
+        assert_eq!(
+            judged(vec![queue("a", 0, 0)], vec![], 1).status(),
+            Healthy,
+            "nothing to do"
+        );
+    }
+
+    #[test]
+    fn an_unreachable_store_is_unhealthy() {
+        let health = judge(Err(&Error::StoreUnavailable));
+        assert_eq!(health.status(), Unhealthy);
+        assert!(
+            health.reasons[0].contains("can not be reached"),
+            "{health:?}"
+        );
+    }
+
+    #[test]
+    fn jobs_without_a_live_worker_are_unhealthy() {
+        let health = judged(vec![queue("a", 2, 1)], vec![worker("a", 16)], 1);
+        assert_eq!(health.status(), Unhealthy);
+        assert_eq!(health.reasons, ["2 jobs wait and no worker is alive."]);
+    }
+
+    #[test]
+    fn a_queue_that_no_worker_serves_is_unhealthy() {
+        let health = judged(
+            vec![queue("a", 1, 1), queue("b", 1, 1)],
+            vec![worker("a", 1)],
+            1,
+        );
+        assert_eq!(health.status(), Unhealthy);
+        assert_eq!(
+            health.reasons,
+            ["1 job waits in queue b and no worker serves it."]
+        );
+    }
+
+    #[test]
+    fn a_long_wait_and_a_slow_store_are_degraded() {
+        let health = judged(vec![queue("a", 1, 61)], vec![worker("a", 1)], 251);
+        assert_eq!(health.status(), Degraded);
+        assert_eq!(health.reasons.len(), 2);
+    }
+
+    #[test]
+    fn the_list_of_reasons_is_bounded() {
+        let queues = (0..100).map(|n| queue(&format!("q{n}"), 1, 1)).collect();
+        let health = judged(queues, vec![worker("a", 1)], 1);
+        assert_eq!(health.reasons.len(), MAX_REASONS + 1);
+        assert_eq!(health.reasons[MAX_REASONS], "There are 92 more reasons.");
+    }
+}

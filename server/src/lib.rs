@@ -1,0 +1,37 @@
+//! The JobFlow server: gRPC, grpc-web, REST and the dashboard on one port.
+//!
+//! It translates, limits and replies; every rule about jobs is in the crate
+//! [`jobflow`]. Workers do not need it: they claim straight from Redis.
+//!
+//! # Layout
+//! [`run`] wires what `app` holds to what `routes` answers. `grpc/` and `rest/`
+//! are the two edges; both make the same calls. `metrics_hub` polls the store
+//! once for all who watch, `event_hub` reads the event streams once for all who
+//! wait, and `store_watch` knows whether the store may be used.
+
+mod config;
+mod listen;
+mod log;
+mod run;
+
+mod app;
+mod deadline;
+mod request_id;
+mod routes;
+mod serve;
+
+mod dashboard;
+mod grpc;
+mod rest;
+
+mod event_hub;
+mod health;
+mod metrics_hub;
+mod numbers;
+mod rates;
+mod store_watch;
+
+pub use config::{Args, Config, ConfigError, LogFormat};
+pub use listen::{ListenError, bind};
+pub use log::init as init_log;
+pub use run::run;

@@ -1,0 +1,40 @@
+//! The routes and what their requests pass through.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use super::problem::Problem;
+use super::{body, jobs, probes, stats};
+use crate::app::App;
+
+/// How long a caller may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) fn routes(app: &App) -> Router {
+    Router::new()
+        .route("/jobs", post(jobs::submit))
+        .route("/jobs/{id}", get(jobs::get))
+        .route("/stats", get(stats::stats))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .with_state(app.clone())
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The panic itself is in the log, by the panic hook.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let error = jobflow::Error::Internal {
+        message: "the handler panicked".to_owned(),
+    };
+    Problem::from(error).into_response()
+}

@@ -1,0 +1,91 @@
+//! One server from start to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jobflow::maintenance::{self, Duties};
+use jobflow::{Code, Result};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::{grpc, routes, serve};
+
+/// How long calls may go on after the stop signal.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Workers do these duties too, and more often. The server does them so that
+/// jobs of a queue without a worker still become visible as waiting.
+const DUTIES: Duties = Duties {
+    promote_every: Duration::from_secs(5),
+    reap_every: Duration::from_secs(5),
+    prune_every: Duration::from_secs(30),
+};
+
+/// Serves on `listeners` until `stop` resolves, then lets calls end for up to 10 s.
+///
+/// A store that does not answer is no reason not to start: calls are answered
+/// with `STORE_UNAVAILABLE` until it does.
+///
+/// # Errors
+/// `STORE_UNSAFE` when the store could evict jobs and that is not allowed, and
+/// `INVALID_FIELD` when the Redis URL can not be read.
+pub async fn run(
+    config: Config,
+    listeners: Vec<TcpListener>,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let stopping = CancellationToken::new();
+    let app = App::open(&config, &stopping)?;
+    check_store(&app).await?;
+    let (health, health_service) = grpc::health();
+    let mut background = JoinSet::new();
+    background.spawn(app.store.clone().run(stopping.clone()));
+    background.spawn(app.metrics.clone().run());
+    background.spawn(app.events.clone().run());
+    background.spawn(grpc::follow_store(
+        app.store.subscribe(),
+        health,
+        stopping.clone(),
+    ));
+    background.spawn(maintenance::run(
+        app.queue.clone(),
+        DUTIES,
+        stopping.clone().cancelled_owned(),
+    ));
+
+    let router = routes::router(&app, config.reflection, health_service);
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            info!("ready on http://{address}");
+        }
+        serving.spawn(serve::serve(
+            listener,
+            router.clone(),
+            stopping.clone(),
+            GRACE,
+        ));
+    }
+    stop.await;
+    info!("stopping: calls have {} s to end", GRACE.as_secs());
+    stopping.cancel();
+    serving.join_all().await;
+    background.shutdown().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn check_store(app: &App) -> Result<()> {
+    match app.store.check().await {
+        Err(error) if error.code() == Code::StoreUnsafe => Err(error),
+        Err(error) => {
+            warn!("starting without the store: {error}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
