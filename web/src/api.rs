@@ -1,0 +1,278 @@
+//! The public API over grpc-web: the only file that knows the wire.
+
+use std::{rc::Rc, time::Duration};
+
+use jobflow::{
+    JobState,
+    proto::{
+        self, admin_service_client::AdminServiceClient,
+        metrics_service_client::MetricsServiceClient,
+    },
+};
+use tonic::Streaming;
+use tonic_web_wasm_client::Client;
+use yew::AttrValue;
+
+use crate::model::{
+    Counts, Failure, Finished, Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot, Totals,
+    Workers,
+};
+
+/// Why a call failed, for people.
+pub(crate) type Failed = AttrValue;
+
+/// A server, by its origin.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    client: Client,
+}
+
+impl Api {
+    /// The server that this page came from is `origin`.
+    pub(crate) fn new(origin: String) -> Self {
+        Self {
+            client: Client::new(origin),
+        }
+    }
+
+    /// Opens the stream of numbers, one message per `interval` at the most.
+    pub(crate) async fn stream_metrics(&self, interval: Duration) -> Result<Metrics, Failed> {
+        let request = proto::StreamMetricsRequest {
+            interval: prost_types::Duration::try_from(interval).ok(),
+        };
+        let response = MetricsServiceClient::new(self.client.clone())
+            .stream_metrics(request)
+            .await
+            .map_err(|status| explain(&status))?;
+        Ok(Metrics(response.into_inner()))
+    }
+
+    /// Asks the server who it is.
+    pub(crate) async fn server_info(&self) -> Result<ServerInfo, Failed> {
+        let response = AdminServiceClient::new(self.client.clone())
+            .get_server_info(proto::GetServerInfoRequest {})
+            .await
+            .map_err(|status| explain(&status))?
+            .into_inner();
+        Ok(ServerInfo {
+            version: response.version.into(),
+            namespace: response.namespace.into(),
+            store_version: response.store_version.into(),
+        })
+    }
+}
+
+/// The open stream. Dropping it ends the call.
+#[derive(Debug)]
+pub(crate) struct Metrics(Streaming<proto::StreamMetricsResponse>);
+
+impl Metrics {
+    /// Waits for the next message.
+    pub(crate) async fn next(&mut self) -> Result<Snapshot, Failed> {
+        match self.0.message().await {
+            Ok(Some(message)) => Ok(snapshot(message)),
+            Ok(None) => Err("the server ended the stream".into()),
+            Err(status) => Err(explain(&status)),
+        }
+    }
+}
+
+/// A status in words; the transport's own text names nothing a person can act on.
+fn explain(status: &tonic::Status) -> Failed {
+    match status.code() {
+        tonic::Code::Unknown | tonic::Code::Internal => "the connection broke".into(),
+        code => format!("{}: {}", code.description(), status.message()).into(),
+    }
+}
+
+fn snapshot(message: proto::StreamMetricsResponse) -> Snapshot {
+    Snapshot {
+        sequence: message.sequence,
+        server_id: message.server_id.into(),
+        time: message.time.as_ref().map(millis),
+        health: message.health.map(health).unwrap_or_default(),
+        counts: message.counts.map(counts).unwrap_or_default(),
+        totals: message.totals.map(totals).unwrap_or_default(),
+        rates: message.rates.map(rates).unwrap_or_default(),
+        queues: message.queues.into_iter().filter_map(queue).collect(),
+        workers: message.workers.map(workers).unwrap_or_default(),
+        recent: message
+            .recent_jobs
+            .into_iter()
+            .filter_map(finished)
+            .map(Rc::new)
+            .collect(),
+        oldest_waiting: message.oldest_waiting_age.map(duration),
+    }
+}
+
+fn health(message: proto::Health) -> Health {
+    let status = match message.status() {
+        proto::HealthStatus::Unspecified => HealthStatus::Unknown,
+        proto::HealthStatus::Healthy => HealthStatus::Healthy,
+        proto::HealthStatus::Degraded => HealthStatus::Degraded,
+        proto::HealthStatus::Unhealthy => HealthStatus::Unhealthy,
+    };
+    Health {
+        status,
+        reasons: message.reasons.into_iter().map(AttrValue::from).collect(),
+        round_trip: message.store_round_trip.map(duration),
+    }
+}
+
+fn counts(message: proto::JobCounts) -> Counts {
+    Counts {
+        scheduled: natural(message.scheduled),
+        blocked: natural(message.blocked),
+        waiting: natural(message.waiting),
+        active: natural(message.active),
+        retrying: natural(message.retrying),
+        completed: natural(message.completed),
+        failed: natural(message.failed),
+        cancelled: natural(message.cancelled),
+    }
+}
+
+fn totals(message: proto::QueueTotals) -> Totals {
+    Totals {
+        submitted: natural(message.submitted),
+        completed: natural(message.completed),
+        failed: natural(message.failed),
+        cancelled: natural(message.cancelled),
+        errored: natural(message.errored),
+        lease_expired: natural(message.lease_expired),
+        lease_lost: natural(message.lease_lost),
+        unhandled: natural(message.unhandled),
+        released: natural(message.released),
+        snoozed: natural(message.snoozed),
+    }
+}
+
+fn rates(message: proto::Rates) -> Rates {
+    Rates {
+        submitted: message.submitted,
+        completed: message.completed,
+        failed: message.failed,
+    }
+}
+
+fn queue(message: proto::QueueMetrics) -> Option<Queue> {
+    let queue = message.queue?;
+    Some(Queue {
+        name: queue.name.into(),
+        counts: queue.counts.map(counts).unwrap_or_default(),
+        totals: queue.totals.map(totals).unwrap_or_default(),
+        rates: message.rates.map(rates).unwrap_or_default(),
+        oldest_waiting: queue.oldest_waiting_age.map(duration),
+    })
+}
+
+fn workers(message: proto::WorkerMetrics) -> Workers {
+    Workers {
+        alive: natural(message.alive.into()),
+        slots: natural(message.slots.into()),
+        busy: natural(message.busy_slots.into()),
+    }
+}
+
+/// `None` for a state that this page does not know: a newer server's.
+fn finished(message: proto::FinishedJob) -> Option<Finished> {
+    let state = match message.state() {
+        proto::JobState::Completed => JobState::Completed,
+        proto::JobState::Failed => JobState::Failed,
+        proto::JobState::Cancelled => JobState::Cancelled,
+        proto::JobState::Unspecified
+        | proto::JobState::Scheduled
+        | proto::JobState::Blocked
+        | proto::JobState::Waiting
+        | proto::JobState::Active
+        | proto::JobState::Retrying => return None,
+    };
+    Some(Finished {
+        id: message.id.into(),
+        queue: message.queue.into(),
+        kind: message.kind.into(),
+        state,
+        attempt: u32::try_from(message.attempt).unwrap_or_default(),
+        worker: message.worker.into(),
+        time: message.finish_time.as_ref().map(millis).unwrap_or_default(),
+        waited: message.wait_duration.map(duration).unwrap_or_default(),
+        ran: message.run_duration.map(duration).unwrap_or_default(),
+        error: message.error.map(|error| Failure {
+            code: error.code.into(),
+            message: error.message.into(),
+        }),
+    })
+}
+
+/// The wire counts in signed numbers; a count is never below zero.
+fn natural(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+/// The wire's durations are signed; what is shown here is never below zero.
+fn duration(message: prost_types::Duration) -> Duration {
+    Duration::try_from(message).unwrap_or_default()
+}
+
+/// Milliseconds since 1970.
+fn millis(time: &prost_types::Timestamp) -> u64 {
+    natural(time.seconds) * 1_000 + natural((time.nanos / 1_000_000).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_message_becomes_a_snapshot() {
+        let message = proto::StreamMetricsResponse {
+            sequence: 7,
+            server_id: "s".into(),
+            time: Some(prost_types::Timestamp {
+                seconds: 12,
+                nanos: 345_000_000,
+            }),
+            counts: Some(proto::JobCounts {
+                waiting: 3,
+                failed: -1,
+                ..proto::JobCounts::default()
+            }),
+            recent_jobs: vec![
+                proto::FinishedJob {
+                    id: "one".into(),
+                    state: proto::JobState::Failed.into(),
+                    run_duration: Some(prost_types::Duration {
+                        seconds: 1,
+                        nanos: 500_000_000,
+                    }),
+                    error: Some(proto::JobError {
+                        code: "TIMEOUT".into(),
+                        message: "too slow".into(),
+                    }),
+                    ..proto::FinishedJob::default()
+                },
+                proto::FinishedJob {
+                    state: 99,
+                    ..proto::FinishedJob::default()
+                },
+            ],
+            ..proto::StreamMetricsResponse::default()
+        };
+        let snapshot = snapshot(message);
+        assert_eq!(snapshot.time, Some(12_345));
+        assert_eq!(snapshot.counts.waiting, 3);
+        assert_eq!(snapshot.counts.failed, 0, "a count is never below zero");
+        assert_eq!(snapshot.recent.len(), 1, "an unknown state is left out");
+        assert_eq!(snapshot.recent[0].ran, Duration::from_millis(1_500));
+        let error = snapshot.recent[0].error.as_ref().expect("an error");
+        assert_eq!(error.code, "TIMEOUT");
+    }
+
+    #[test]
+    fn an_empty_message_claims_nothing() {
+        let snapshot = snapshot(proto::StreamMetricsResponse::default());
+        assert_eq!(snapshot, Snapshot::default());
+        assert_eq!(snapshot.health.status, HealthStatus::Unknown);
+    }
+}

@@ -1,0 +1,162 @@
+//! The jobs that became final last, as they do.
+
+use std::{rc::Rc, time::Duration};
+
+use jobflow::JobState;
+use yew::{Callback, Html, Properties, classes, function_component, html};
+
+use crate::{
+    components::icons::StateIcon,
+    feed::{Feed, Filter},
+    format,
+    model::{Finished, state_title},
+    store::Event,
+};
+
+#[derive(Debug, PartialEq, Properties)]
+pub(crate) struct FeedProps {
+    pub(crate) feed: Feed,
+    /// The clock of the store in whole seconds: the rows need no finer one.
+    pub(crate) now_seconds: u64,
+    /// The clock of this machine, for how long the rows have been held.
+    pub(crate) local_now: u64,
+    pub(crate) emit: Callback<Event>,
+}
+
+/// Recent activity: newest first, to be narrowed to failures and to be held.
+#[function_component]
+pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
+    let rows = props.feed.rows();
+    let held_since = props.feed.held_since();
+    html! {
+        <section class="panel feed-panel" aria-labelledby="feed-title">
+            <header class="panel-head">
+                <h2 id="feed-title">{"Recent activity"}</h2>
+                {timings(&props.feed)}
+                {controls(props)}
+            </header>
+            if let Some(since) = held_since {
+                <p class="held">
+                    {format!("Held for {}: newer jobs are not listed.", format::age(props.local_now.saturating_sub(since) / 1_000 * 1_000))}
+                </p>
+            }
+            <div class="feed" role="table" aria-label="Recently finished jobs" data-testid="feed">
+                <div class="row head" role="row">
+                    {for HEADINGS.iter().map(|(class, heading)| html! {
+                        <span role="columnheader" class={*class}>{*heading}</span>
+                    })}
+                </div>
+                {for rows.iter().map(|job| html! {
+                    <Row key={format!("{}-{}", job.id, job.time)} job={Rc::clone(job)} now_seconds={props.now_seconds} />
+                })}
+            </div>
+            if rows.is_empty() {
+                <p class="empty">{match props.feed.filter {
+                    Filter::All => "No job has finished yet. Each one appears here the moment it does.",
+                    Filter::Failed => "No failure since this page was opened.",
+                }}</p>
+            }
+        </section>
+    }
+}
+
+const HEADINGS: [(&str, &str); 9] = [
+    ("cell-state", "State"),
+    ("cell-kind", "Kind"),
+    ("cell-queue", "Queue"),
+    ("cell-id", "Job"),
+    ("cell-attempt number", "Attempt"),
+    ("cell-wait number", "Waited"),
+    ("cell-run number", "Ran"),
+    ("cell-worker", "Worker"),
+    ("cell-ago number", "Finished"),
+];
+
+fn timings(feed: &Feed) -> Html {
+    let Some(timings) = feed.timings() else {
+        return Html::default();
+    };
+    let pair = |median: Duration, high: Duration| {
+        html! { <b>{format!("{} · {}", format::duration(median), format::duration(high))}</b> }
+    };
+    html! {
+        <p class="panel-note" title="Median and 95th percentile of the jobs listed below">
+            {format!("p50 · p95 of {}: wait ", timings.jobs)}
+            {pair(timings.wait_p50, timings.wait_p95)}
+            {", run "}
+            {pair(timings.run_p50, timings.run_p95)}
+        </p>
+    }
+}
+
+fn controls(props: &FeedProps) -> Html {
+    let failures = props.feed.failure_count();
+    let filter = |filter: Filter, title: String| {
+        let pressed = props.feed.filter == filter;
+        let onclick = props.emit.reform(move |_| Event::Filtered(filter));
+        html! {
+            <button type="button" class={classes!("button", pressed.then_some("pressed"))} aria-pressed={pressed.to_string()} {onclick}>
+                {title}
+            </button>
+        }
+    };
+    let held = props.feed.held_since().is_some();
+    html! {
+        <div class="controls">
+            <div class="button-group" role="group" aria-label="Show">
+                {filter(Filter::All, "All".into())}
+                {filter(Filter::Failed, format!("Failed {failures}"))}
+            </div>
+            <button type="button" class={classes!("button", held.then_some("pressed"))} aria-pressed={held.to_string()}
+                onclick={props.emit.reform(move |_| Event::Held(!held))}>
+                {if held { "Go on" } else { "Hold" }}
+            </button>
+        </div>
+    }
+}
+
+#[derive(Debug, PartialEq, Properties)]
+struct RowProps {
+    job: Rc<Finished>,
+    now_seconds: u64,
+}
+
+/// One finished job.
+#[function_component]
+fn Row(props: &RowProps) -> Html {
+    let job = &props.job;
+    let ago = format::ago((props.now_seconds * 1_000).saturating_sub(job.time));
+    html! {
+        <div class={classes!("row", job.state.as_str())} role="row" data-job-id={job.id.clone()} data-state={job.state.as_str()}>
+            <span role="cell" class="cell-state"><StateIcon state={job.state} />{state_title(job.state)}</span>
+            <span role="cell" class="cell-kind" title={job.kind.clone()}>{&job.kind}</span>
+            <span role="cell" class="cell-queue" title={job.queue.clone()}>{&job.queue}</span>
+            <code role="cell" class="cell-id" title={job.id.clone()}>{format::short_id(&job.id)}</code>
+            <span role="cell" class={classes!("cell-attempt", "number", (job.attempt > 1).then_some("many"))}>
+                <span class="phone">{"attempt "}</span>{job.attempt}
+            </span>
+            <span role="cell" class="cell-wait number"><span class="phone">{"waited "}</span>{format::duration(job.waited)}</span>
+            <span role="cell" class="cell-run number"><span class="phone">{"ran "}</span>{format::duration(job.ran)}</span>
+            <span role="cell" class="cell-worker" title={job.worker.clone()}>
+                {if job.worker.is_empty() { "–" } else { job.worker.as_str() }}
+            </span>
+            <span role="cell" class="cell-ago number">{ago}</span>
+            {error(job)}
+        </div>
+    }
+}
+
+/// Why the job failed, in one line; the whole text is in the title.
+fn error(job: &Finished) -> Html {
+    match &job.error {
+        Some(error) => html! {
+            <span role="cell" class="cell-error" title={format!("{}: {}", error.code, error.message)}>
+                <code>{&error.code}</code>{" "}{&error.message}
+            </span>
+        },
+        None if job.state == JobState::Failed => html! {
+            <span role="cell" class="cell-error">{"No error was recorded."}</span>
+        },
+        None => Html::default(),
+    }
+}

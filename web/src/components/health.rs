@@ -1,0 +1,128 @@
+//! The health light and the figures that explain it.
+
+use std::time::Duration;
+
+use yew::{AttrValue, Html, Properties, classes, function_component, html};
+
+use crate::{
+    components::icons::HealthIcon,
+    format,
+    model::{Health, HealthStatus, Workers},
+};
+
+/// A store that takes longer than this slows every job.
+const SLOW_ROUND_TRIP: Duration = Duration::from_millis(20);
+
+#[derive(Debug, PartialEq, Properties)]
+pub(crate) struct HealthProps {
+    pub(crate) health: Health,
+    /// `None` while nothing is known.
+    pub(crate) workers: Option<Workers>,
+    pub(crate) oldest_waiting: Option<Duration>,
+}
+
+/// Whether jobs are being done, and if not, why.
+#[function_component]
+pub(crate) fn HealthPanel(props: &HealthProps) -> Html {
+    let health = &props.health;
+    html! {
+        <section class={classes!("panel", "health", health.status.as_str())} aria-labelledby="health-title">
+            <div class="health-light" data-testid="health" data-status={health.status.as_str()}>
+                <HealthIcon status={health.status} />
+                <div role="status">
+                    <h2 id="health-title">{health.status.title()}</h2>
+                    {reasons(health)}
+                </div>
+            </div>
+            {figures(props)}
+        </section>
+    }
+}
+
+fn reasons(health: &Health) -> Html {
+    if health.reasons.is_empty() {
+        return html! { <p class="reason">{match health.status {
+            HealthStatus::Healthy => "Jobs are being done.",
+            HealthStatus::Degraded => "Something wants a look.",
+            HealthStatus::Unhealthy => "Jobs are not being done.",
+            HealthStatus::Unknown => "The server did not say.",
+        }}</p> };
+    }
+    html! {
+        <ul class="reasons">
+            {for health.reasons.iter().map(|reason| html! { <li class="reason">{sentence(reason)}</li> })}
+        </ul>
+    }
+}
+
+/// The server's words with a capital and a full stop.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
+    let stop = if reason.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{stop}", first.to_uppercase(), letters.as_str())
+}
+
+fn figures(props: &HealthProps) -> Html {
+    let unknown = || AttrValue::Static("–");
+    let round_trip = props.health.round_trip;
+    let slow = round_trip.is_some_and(|time| time > SLOW_ROUND_TRIP);
+    html! {
+        <dl class="figures">
+            <div class="fact">
+                <dt>{"Workers"}</dt>
+                <dd data-testid="workers">{props.workers.map_or_else(unknown, |workers| format::grouped(workers.alive).into())}</dd>
+            </div>
+            <div class="fact">
+                <dt>{"Slots in use"}</dt>
+                <dd>{props.workers.map_or_else(Html::default, slots)}</dd>
+            </div>
+            <div class="fact">
+                <dt>{"Oldest waiting"}</dt>
+                <dd data-testid="oldest-waiting">{match (props.oldest_waiting, props.workers) {
+                    (Some(age), _) => format::duration(age).into(),
+                    (None, Some(_)) => AttrValue::Static("none"),
+                    (None, None) => unknown(),
+                }}</dd>
+            </div>
+            <div class={classes!("fact", slow.then_some("slow"))}>
+                <dt>{"Redis round trip"}</dt>
+                <dd data-testid="round-trip">{round_trip.map_or_else(unknown, |time| format::round_trip(time).into())}</dd>
+            </div>
+        </dl>
+    }
+}
+
+/// Busy of all, in figures and as a gauge.
+fn slots(workers: Workers) -> Html {
+    let part = if workers.slots == 0 {
+        0.0
+    } else {
+        (workers.busy as f64 / workers.slots as f64).clamp(0.0, 1.0)
+    };
+    html! { <>
+        <span data-testid="slots">{format::grouped(workers.busy)}<span class="of">{format!(" of {}", format::grouped(workers.slots))}</span></span>
+        <svg class="gauge" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+            <rect class="gauge-ground" width="100" height="6" />
+            <rect class="gauge-part" width={format!("{:.1}", part * 100.0)} height="6" />
+        </svg>
+    </> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_sentences() {
+        assert_eq!(sentence("no worker is alive"), "No worker is alive.");
+        assert_eq!(sentence("Already one."), "Already one.");
+        assert_eq!(sentence(""), "");
+    }
+}

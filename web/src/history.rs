@@ -1,0 +1,174 @@
+//! The last minutes at one-second resolution, for the charts. Pure.
+
+use std::collections::VecDeque;
+
+use crate::model::{Counts, Rates, Snapshot, Totals};
+
+/// How much of the past the charts show.
+pub(crate) const SPAN_MS: u64 = 150_000;
+/// Snapshots come more often than this; one point is made of several.
+const RESOLUTION_MS: u64 = 1_000;
+/// A snapshot may come this much early and still end its second.
+const SLACK_MS: u64 = 150;
+/// After a silence as long as this the line is broken rather than invented.
+const GAP_MS: u64 = 4_000;
+
+/// One second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    /// Its end, by the clock of the store.
+    pub(crate) time: u64,
+    pub(crate) rates: Rates,
+    pub(crate) counts: Counts,
+    /// Whether the line leads here from the point before.
+    pub(crate) joined: bool,
+}
+
+/// Points in the order of time, and the numbers that the next one starts from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct History {
+    points: VecDeque<Point>,
+    base: Option<(u64, Totals)>,
+}
+
+impl History {
+    pub(crate) fn points(&self) -> &VecDeque<Point> {
+        &self.points
+    }
+
+    /// Takes in the numbers of an instant.
+    ///
+    /// Rates come from the difference of totals, so they stay exact when
+    /// snapshots were skipped.
+    pub(crate) fn push(&mut self, time: u64, snapshot: &Snapshot) {
+        let Some((base_time, base)) = self.base else {
+            self.base = Some((time, snapshot.totals));
+            return;
+        };
+        // Another store, or an emptied one: nothing from before compares.
+        if time < base_time || snapshot.totals.submitted < base.submitted {
+            self.points.clear();
+            self.base = Some((time, snapshot.totals));
+            return;
+        }
+        let passed = time - base_time;
+        if passed + SLACK_MS < RESOLUTION_MS {
+            return;
+        }
+        self.points.push_back(Point {
+            time,
+            rates: rates_between(&base, &snapshot.totals, passed),
+            counts: snapshot.counts,
+            joined: passed <= GAP_MS && !self.points.is_empty(),
+        });
+        self.base = Some((time, snapshot.totals));
+        // One point beyond the edge, so that the line runs out of the picture.
+        while self
+            .points
+            .get(1)
+            .is_some_and(|second| second.time + SPAN_MS < time)
+        {
+            self.points.pop_front();
+        }
+    }
+
+    /// The point whose second holds `time`, if there is one near.
+    pub(crate) fn near(&self, time: u64) -> Option<&Point> {
+        self.points
+            .iter()
+            .min_by_key(|point| point.time.abs_diff(time))
+            .filter(|point| point.time.abs_diff(time) <= 2 * RESOLUTION_MS)
+    }
+}
+
+/// What happened per second between two readings of the totals.
+pub(crate) fn rates_between(from: &Totals, to: &Totals, millis: u64) -> Rates {
+    let rate = |from: u64, to: u64| {
+        if millis == 0 {
+            return 0.0;
+        }
+        // Exact far beyond any number of jobs that happen in a minute.
+        to.saturating_sub(from) as f64 * 1_000.0 / millis as f64
+    };
+    Rates {
+        submitted: rate(from.submitted, to.submitted),
+        completed: rate(from.completed, to.completed),
+        failed: rate(from.failed, to.failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(submitted: u64) -> Snapshot {
+        Snapshot {
+            totals: Totals {
+                submitted,
+                completed: submitted / 2,
+                ..Totals::default()
+            },
+            ..Snapshot::default()
+        }
+    }
+
+    fn history(readings: &[(u64, u64)]) -> History {
+        let mut history = History::default();
+        for &(time, submitted) in readings {
+            history.push(time, &snapshot(submitted));
+        }
+        history
+    }
+
+    #[test]
+    fn a_point_is_made_of_the_snapshots_of_its_second() {
+        let history = history(&[(0, 0), (500, 3), (1_000, 10), (1_500, 12), (1_900, 20)]);
+        let submitted: Vec<_> = history.points().iter().map(|p| p.rates.submitted).collect();
+        assert_eq!(submitted.len(), 2);
+        assert!((submitted[0] - 10.0).abs() < 1e-9);
+        assert!((submitted[1] - 10.0 / 0.9).abs() < 1e-9);
+    }
+
+    #[test]
+    fn skipped_snapshots_change_no_rate() {
+        let history = history(&[(0, 0), (3_000, 30)]);
+        assert!((history.points()[0].rates.submitted - 10.0).abs() < 1e-9);
+        assert!((history.points()[0].rates.completed - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_silence_breaks_the_line() {
+        let history = history(&[(0, 0), (1_000, 1), (2_000, 2), (60_000, 3)]);
+        let joined: Vec<_> = history.points().iter().map(|point| point.joined).collect();
+        assert_eq!(joined, [false, true, false]);
+    }
+
+    #[test]
+    fn only_the_span_is_kept() {
+        let readings: Vec<_> = (0..1_000).map(|second| (second * 1_000, second)).collect();
+        let history = history(&readings);
+        let oldest = history.points().front().expect("points").time;
+        assert!(history.points().len() <= 153, "{}", history.points().len());
+        assert!(oldest + SPAN_MS <= 999_000);
+    }
+
+    #[test]
+    fn an_emptied_store_starts_anew() {
+        let history = history(&[(0, 100), (1_000, 110), (2_000, 0), (3_000, 5)]);
+        assert_eq!(history.points().len(), 1);
+        assert!((history.points()[0].rates.submitted - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_cursor_finds_the_point_beside_it() {
+        let history = history(&[(0, 0), (1_000, 1), (2_000, 2)]);
+        assert_eq!(history.near(1_900).map(|point| point.time), Some(2_000));
+        assert_eq!(history.near(30_000), None);
+    }
+
+    #[test]
+    fn no_time_is_no_rate() {
+        let rates = rates_between(&Totals::default(), &snapshot(5).totals, 0);
+        assert_eq!(rates, Rates::default());
+    }
+}

@@ -1,0 +1,192 @@
+//! What the pages show, free of the wire and of the browser.
+
+use std::{rc::Rc, time::Duration};
+
+use jobflow::JobState;
+use yew::AttrValue;
+
+/// One message of the stream: everything the server knows at an instant.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Snapshot {
+    /// Grows with every snapshot of one server process.
+    pub(crate) sequence: u64,
+    /// That process: sequences of two do not compare.
+    pub(crate) server_id: AttrValue,
+    /// When the numbers were read, by the clock of the store in milliseconds;
+    /// `None` when the store could not be read.
+    pub(crate) time: Option<u64>,
+    pub(crate) health: Health,
+    pub(crate) counts: Counts,
+    pub(crate) totals: Totals,
+    pub(crate) rates: Rates,
+    pub(crate) queues: Vec<Queue>,
+    pub(crate) workers: Workers,
+    /// Newest first.
+    pub(crate) recent: Vec<Rc<Finished>>,
+    pub(crate) oldest_waiting: Option<Duration>,
+}
+
+/// How many jobs are in each state now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    pub(crate) scheduled: u64,
+    pub(crate) blocked: u64,
+    pub(crate) waiting: u64,
+    pub(crate) active: u64,
+    pub(crate) retrying: u64,
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+}
+
+impl Counts {
+    /// How many jobs are in `state`.
+    pub(crate) fn of(self, state: JobState) -> u64 {
+        match state {
+            JobState::Scheduled => self.scheduled,
+            JobState::Blocked => self.blocked,
+            JobState::Waiting => self.waiting,
+            JobState::Active => self.active,
+            JobState::Retrying => self.retrying,
+            JobState::Completed => self.completed,
+            JobState::Failed => self.failed,
+            JobState::Cancelled => self.cancelled,
+        }
+    }
+}
+
+/// What has happened since the queues began. These only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Totals {
+    pub(crate) submitted: u64,
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) errored: u64,
+    pub(crate) lease_expired: u64,
+    pub(crate) lease_lost: u64,
+    pub(crate) unhandled: u64,
+    pub(crate) released: u64,
+    pub(crate) snoozed: u64,
+}
+
+/// Per second.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Rates {
+    pub(crate) submitted: f64,
+    pub(crate) completed: f64,
+    pub(crate) failed: f64,
+}
+
+/// One queue and its numbers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Queue {
+    pub(crate) name: AttrValue,
+    pub(crate) counts: Counts,
+    pub(crate) totals: Totals,
+    pub(crate) rates: Rates,
+    pub(crate) oldest_waiting: Option<Duration>,
+}
+
+/// The workers whose last beat is recent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Workers {
+    pub(crate) alive: u64,
+    pub(crate) slots: u64,
+    pub(crate) busy: u64,
+}
+
+/// Whether jobs are being done, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Health {
+    pub(crate) status: HealthStatus,
+    /// One sentence each.
+    pub(crate) reasons: Vec<AttrValue>,
+    pub(crate) round_trip: Option<Duration>,
+}
+
+/// The colour of the health light, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HealthStatus {
+    /// Nothing is known: not connected, or the server did not say.
+    #[default]
+    Unknown,
+    Healthy,
+    Degraded,
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// The stable word of the `data-status` attribute and of CSS classes.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// The heading of the health panel.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Unhealthy => "Unhealthy",
+        }
+    }
+}
+
+/// A job that has become final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) id: AttrValue,
+    pub(crate) queue: AttrValue,
+    pub(crate) kind: AttrValue,
+    pub(crate) state: JobState,
+    pub(crate) attempt: u32,
+    pub(crate) worker: AttrValue,
+    /// By the clock of the store, in milliseconds.
+    pub(crate) time: u64,
+    pub(crate) waited: Duration,
+    pub(crate) ran: Duration,
+    pub(crate) error: Option<Failure>,
+}
+
+impl Finished {
+    /// The same job may become final twice: after a retry.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.time == other.time
+    }
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) code: AttrValue,
+    pub(crate) message: AttrValue,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ServerInfo {
+    pub(crate) version: AttrValue,
+    pub(crate) namespace: AttrValue,
+    /// Of Redis; empty while it can not be reached.
+    pub(crate) store_version: AttrValue,
+}
+
+/// The word for a state as a heading spells it.
+pub(crate) const fn state_title(state: JobState) -> &'static str {
+    match state {
+        JobState::Scheduled => "Scheduled",
+        JobState::Blocked => "Blocked",
+        JobState::Waiting => "Waiting",
+        JobState::Active => "Active",
+        JobState::Retrying => "Retrying",
+        JobState::Completed => "Completed",
+        JobState::Failed => "Failed",
+        JobState::Cancelled => "Cancelled",
+    }
+}
