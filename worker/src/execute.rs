@@ -173,7 +173,7 @@ async fn finish(crew: &Crew, job: &ClaimedJob, mut outcome: Outcome, lease: &Hel
     let mut pauses = Pauses::default();
     loop {
         let refusal = match crew.queue.finish(job, outcome.clone()).await {
-            Ok(state) => return crew.count(&outcome, state),
+            Ok(state) => return crew.count(job, &outcome, state),
             Err(refusal) => refusal,
         };
         let left = lease.fence().saturating_duration_since(Instant::now());
@@ -232,7 +232,13 @@ impl Crew {
         }
     }
 
-    fn count(&self, outcome: &Outcome, state: JobState) {
+    fn count(&self, job: &ClaimedJob, outcome: &Outcome, state: JobState) {
+        if let Outcome::Error(error) | Outcome::ErrorAfter(_, error) | Outcome::Fail(error) =
+            outcome
+        {
+            tracing::debug!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt, %state,
+                code = error.code, error = error.message, "attempt errored");
+        }
         match outcome {
             Outcome::Ack(_) => self.stats.completed.add(1),
             Outcome::Error(_) | Outcome::ErrorAfter(..) | Outcome::Fail(_) => {

@@ -102,6 +102,10 @@ impl Leases {
             lost: AtomicBool::new(false),
             cancel,
         });
+        if fence <= Instant::now() {
+            // The claim's answer came too late to start anything.
+            lease.give_up();
+        }
         // By token too: after a lost lease the job may be back in this worker
         // before its earlier attempt is gone.
         unpoisoned(&self.held).insert((job.id, job.token), lease.clone());

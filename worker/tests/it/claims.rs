@@ -29,7 +29,7 @@ async fn two_queues_are_served_in_turn() {
     })
     .await;
     worker.stop().await;
-    let ran = ran.lock().unwrap();
+    let ran = ran.lock().unwrap().clone();
     for turn in ran.chunks(2) {
         assert_ne!(turn[0], turn[1], "{ran:?}");
     }

@@ -1,4 +1,8 @@
 //! The worker against a real Redis.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it must be"
+)]
 
 mod support;
 
