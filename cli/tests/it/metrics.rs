@@ -1,0 +1,51 @@
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::cli::{command, run};
+use crate::fake::{FakeServer, Script};
+
+#[tokio::test]
+async fn one_snapshot_is_the_default() {
+    let server = FakeServer::start().await;
+    let table = run(&server.url, ["metrics"]).await;
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    assert!(table.stdout.contains("health"), "{}", table.stdout);
+    let json = run(&server.url, ["metrics", "-o", "json"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["sequence"], &json["counts"]["waiting"]),
+        (&1.into(), &3.into())
+    );
+}
+
+#[tokio::test]
+async fn watching_prints_a_line_per_message_and_connects_again() {
+    let script = Script {
+        metrics_messages: Some(2),
+        ..Script::default()
+    };
+    let server = FakeServer::scripted(script).await;
+    let mut child = command(&server.url, ["metrics", "--watch", "-o", "jsonl"])
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for sequence in [1, 2, 1, 2] {
+        let line = lines.next_line().await.unwrap().unwrap();
+        let json: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json["sequence"], sequence);
+    }
+    assert!(server.script().streams >= 2);
+}
+
+#[tokio::test]
+async fn watching_into_a_closed_pipe_ends_quietly() {
+    let server = FakeServer::start().await;
+    let mut child = command(&server.url, ["metrics", "--watch"])
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    assert!(line.contains("waiting=3"), "{line}");
+    drop(lines);
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}

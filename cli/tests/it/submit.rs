@@ -1,0 +1,92 @@
+use jobflow::proto::submit_job_request::When;
+
+use crate::cli::{run, run_with_input};
+use crate::fake::{FakeServer, Script};
+
+#[tokio::test]
+async fn the_payload_arrives_byte_for_byte() {
+    let data = r#"{"n":12345678901234567890,"e":[],"o":{},"s":"\u0000é😀","f":1.10}"#;
+    let server = FakeServer::start().await;
+    run(&server.url, ["submit", "echo", "--data", data]).await;
+    run_with_input(
+        &server.url,
+        ["submit", "echo", "--data-file", "-"],
+        &format!(" {data}\n"),
+    )
+    .await;
+    run(&server.url, ["submit", "echo"]).await;
+
+    let script = server.script();
+    assert_eq!(script.requests[0].payload, data);
+    assert_eq!(script.requests[1].payload, format!(" {data}\n"));
+    assert_eq!(script.requests[2].payload, "null");
+}
+
+#[tokio::test]
+async fn other_media_types_need_not_be_json() {
+    let server = FakeServer::start().await;
+    let args = [
+        "submit",
+        "echo",
+        "--data",
+        "plain {",
+        "--content-type",
+        "text/plain",
+    ];
+    assert_eq!(run(&server.url, args).await.code, Some(0));
+    assert_eq!(server.script().requests[0].payload, "plain {");
+}
+
+#[tokio::test]
+async fn every_option_reaches_the_server() {
+    let server = FakeServer::start().await;
+    let args = "submit resize --queue images --priority 1 --delay 5m --attempts 7 \
+                --job-timeout 30s --header a=1 --header b=x=y --idempotency-key k1";
+    assert_eq!(
+        run(&server.url, args.split_whitespace()).await.code,
+        Some(0)
+    );
+
+    let request = server.script().requests[0].clone();
+    let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
+    assert_eq!(
+        (request.queue.as_str(), request.kind.as_str()),
+        ("images", "resize")
+    );
+    assert_eq!((request.priority, request.max_attempts), (Some(1), Some(7)));
+    assert_eq!(request.when, Some(When::Delay(seconds(300))));
+    assert_eq!(request.timeout, Some(seconds(30)));
+    assert_eq!(request.headers["b"], "x=y");
+    assert_eq!(request.idempotency_key, "k1");
+}
+
+#[tokio::test]
+async fn an_unavailable_server_is_asked_again_with_the_same_request_id() {
+    let script = Script {
+        refuse_calls: 2,
+        ..Script::default()
+    };
+    let server = FakeServer::scripted(script).await;
+    let outcome = run(&server.url, ["submit", "resize"]).await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+
+    let script = server.script();
+    let first = &script.requests[0].request_id;
+    assert!(!first.is_empty());
+    assert_eq!(script.requests.len(), 3);
+    assert!(
+        script
+            .requests
+            .iter()
+            .all(|request| &request.request_id == first)
+    );
+    assert_eq!(script.jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn each_submit_has_a_request_id_of_its_own() {
+    let server = FakeServer::start().await;
+    run(&server.url, ["submit", "resize"]).await;
+    run(&server.url, ["submit", "resize"]).await;
+    assert_eq!(server.script().jobs.len(), 2);
+}
