@@ -62,7 +62,11 @@ fn encode(letter: u8, word: &str, body: &[u8]) -> Vec<u8> {
 
 /// The longest start of `text` that has at most `limit` bytes.
 fn cut(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

@@ -4,7 +4,13 @@
     missing_docs,
     reason = "generated; the .proto files hold the documentation"
 )]
-#[expect(clippy::all, clippy::clone_on_ref_ptr, reason = "generated")]
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::must_use_candidate,
+    clippy::too_many_lines,
+    reason = "generated"
+)]
 mod generated {
     tonic::include_proto!("jobflow.v1");
 }

@@ -115,7 +115,7 @@ impl Spec {
 }
 
 /// A value, or the empty one where it is the default.
-fn unless<T: PartialEq + Default>(value: T, default: T) -> T {
+fn unless<T: PartialEq + Default + Copy>(value: T, default: T) -> T {
     if value == default {
         T::default()
     } else {

@@ -219,7 +219,7 @@ impl JobQueue {
             .arg(RECENT)
             .run(&self.core.store)
             .await?;
-        if rows.len() % 5 != 0 {
+        if !rows.len().is_multiple_of(5) {
             return Err(Error::Internal {
                 message: "recent answered with a broken row".to_owned(),
             });

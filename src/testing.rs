@@ -287,6 +287,10 @@ fn shared_redis() -> String {
 
 /// Statics are never dropped, so a shell ends the shared server when this
 /// process has gone.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the shell outlives this process by design"
+)]
 fn start_guarded() -> TestRedis {
     let redis = TestRedis::start();
     let (pid, me) = (redis.pid(), std::process::id());

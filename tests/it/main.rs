@@ -1,6 +1,8 @@
 //! The queue against a real redis-server. Each test has a namespace of its own
 //! and ends with an audit of all that is in it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod audit;
 mod claim;
 mod events;
