@@ -236,6 +236,9 @@ fn wrapped(program: &Command) -> Result<Command> {
             None => command.env_remove(name),
         };
     }
+    if !std::io::stderr().is_terminal() {
+        command.env("NO_COLOR", "1");
+    }
     if let Some(folder) = program.get_current_dir() {
         command.current_dir(folder);
     }

@@ -116,7 +116,7 @@ fn start_worker(children: &mut Children, addresses: &Addresses) -> Result<()> {
         worker.args(["--handler", handler]);
     }
     children.start("worker", &worker)?;
-    children.wait_until("the worker", READY, || ports::is_taken(port))
+    children.wait_until("the worker", READY, || http::answers(port))
 }
 
 fn binary(name: &str) -> Result<Command> {

@@ -8,6 +8,12 @@ use anyhow::{Context, Result};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whether somebody accepts connections there.
+pub(crate) fn answers(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, PATIENCE).is_ok()
+}
+
 /// The status of `GET path`.
 pub(crate) fn get(port: u16, path: &str) -> Result<u16> {
     let head =

@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A large append-only file takes its time to read back.
 const LOADING: Duration = Duration::from_secs(60);
 
+/// In the server's own folder: it greets at length, and nobody wants to read it.
+const LOG: &str = "redis.log";
+
 /// Whether the jobs outlive the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
@@ -41,7 +44,7 @@ pub(crate) fn start(
         .arg("--dir")
         .arg(folder)
         .args(["--maxmemory-policy", "noeviction"])
-        .args(["--loglevel", "warning", "--save", ""]);
+        .args(["--logfile", LOG, "--save", ""]);
     match keeping {
         Keeping::OnDisk => command.args(["--appendonly", "yes", "--appendfsync", "everysec"]),
         Keeping::InMemory => command.args(["--appendonly", "no"]),
@@ -49,7 +52,8 @@ pub(crate) fn start(
     // The lock is the server's standard input: it is held as long as the
     // server lives, whatever becomes of this program.
     children.start_reading("redis", &command, Stdio::from(lock))?;
-    children.wait_until("redis", LOADING, || answers(port))
+    let ready = children.wait_until("redis", LOADING, || answers(port));
+    ready.with_context(|| format!("see {}", folder.join(LOG).display()))
 }
 
 /// Two servers on one append-only file would destroy it.
