@@ -1,0 +1,1 @@
+//! The binaries together, as users meet them. Each test has its own system.
