@@ -137,6 +137,50 @@ local function set_aside(ids, now)
   publish(records)
 end
 
+-- Takes up to `limit` jobs back whose lease ran out: to the head of their band, or to failed when
+-- `cap` workers were lost over them. Returns how many of each, and the deadline of the next lease.
+local function reap_expired(now, limit, cap)
+  local head = call('ZRANGE', active, 0, 0, 'WITHSCORES')
+  if not head[1] or tonumber(head[2]) > now then return 0, 0, tonumber(head[2]) end
+  local ids = call('ZRANGEBYSCORE', active, '-inf', now, 'LIMIT', 0, limit)
+  call('ZREM', active, unpack(ids))
+  local back, over, packed, errors, records, corrupt = {}, {}, {}, {}, {}, {}
+  local lost = 'E\11WORKER_LOST' .. string.format('%d', cap) .. ' workers were lost while they ran this job'
+  for i, record in ipairs(call('HMGET', meta, unpack(ids))) do
+    local id = ids[i]
+    local priority, crashes, attempt, score, _, ended, ready, claimed, _, worker, key = unpack_meta(record)
+    local is_over = priority and crashes + 1 >= cap
+    if not priority then
+      corrupt[#corrupt + 1] = id
+    elseif is_over then
+      over[#over + 1], over[#over + 2] = now, id
+      errors[#errors + 1], errors[#errors + 2] = id, lost
+      records[#records + 1] = 'f' .. id
+    else
+      back[#back + 1], back[#back + 2] = score, id
+      records[#records + 1] = 'w' .. id
+    end
+    if priority then
+      packed[#packed + 1] = id
+      packed[#packed + 1] = pack_meta(priority, crashes + 1, attempt - 1, score, 0, ended, ready, claimed,
+        is_over and now or 0, worker, key)
+    end
+  end
+  if #back > 0 then call('ZADD', waiting, unpack(back)) end
+  if #over > 0 then
+    call('ZADD', failed, unpack(over))
+    call('HSET', results, unpack(errors))
+  end
+  if #packed > 0 then call('HSET', meta, unpack(packed)) end
+  if #corrupt > 0 then set_aside(corrupt, now) end
+  if #back > 0 then ensure_wake() end
+  count('lease_expired', #ids)
+  count('failed', #over / 2)
+  publish(records)
+  head = call('ZRANGE', active, 0, 0, 'WITHSCORES')
+  return #back / 2, #over / 2 + #corrupt, tonumber(head[2])
+end
+
 -- Moves up to `limit` waiting jobs to active under one fresh token.
 -- Returns {token, deadline, ids, specs, metas}, or nothing when none waits.
 local function claim_jobs(now, limit, lease_ms, worker)

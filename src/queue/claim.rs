@@ -24,7 +24,9 @@ const LEASE_RANGE: std::ops::RangeInclusive<Duration> =
 pub struct Claimed {
     /// The jobs, in the order in which they should run; empty when none waits.
     pub jobs: Vec<ClaimedJob>,
-    /// How long until the next scheduled or retrying job is due, if there is one.
+    /// How long until a claim may find more without being woken: until the next
+    /// scheduled or retrying job is due, or the next lease ends; `None` when
+    /// there is neither.
     pub next_due: Option<Duration>,
 }
 
@@ -87,7 +89,8 @@ impl JobQueue {
         let mut call = Call::new(&lua::CLAIM, &keys);
         call.arg(limit.clamp(1, MAX_JOBS))
             .arg(millis(lease))
-            .arg(worker);
+            .arg(worker)
+            .arg(self.core.config.crash_cap);
         let (wait_ms, batch): (i64, Option<Batch>) = match call.run(&self.core.store).await? {
             Reply::Jobs(wait, batch) => (wait, Some(batch)),
             Reply::Nothing(wait) => (wait, None),

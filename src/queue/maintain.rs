@@ -2,10 +2,9 @@
 //! and free of locks, so any process may take any step at any time.
 
 use crate::error::Result;
-use crate::job::{JobError, QueueName};
+use crate::job::QueueName;
 use crate::lua::{self, Call};
 use crate::options::Keep;
-use crate::outcome;
 use crate::queue::JobQueue;
 use crate::spec::millis;
 
@@ -41,13 +40,9 @@ impl JobQueue {
     /// Any fault of the store.
     pub async fn reap(&self, queue: &QueueName) -> Result<Reaped> {
         let cap = self.core.config.crash_cap;
-        let error = JobError {
-            code: "WORKER_LOST".to_owned(),
-            message: format!("{cap} workers were lost while they ran this job"),
-        };
         let keys = self.core.keys(queue);
         let mut call = Call::new(&lua::REAP, &keys);
-        call.arg(STEP).arg(cap).arg(outcome::encode_error(&error));
+        call.arg(STEP).arg(cap);
         let (put_back, failed) = call.run(&self.core.store).await?;
         Ok(Reaped { put_back, failed })
     }
