@@ -134,7 +134,7 @@ pub(crate) enum Command {
 /// {"kind":"resize","data":{"w":64},"queue":"images","delay":"5s"}.
 /// Other fields are priority, run_at, max_attempts, timeout, headers,
 /// content_type and idempotency_key; options given here are the defaults. One
-/// result per line is printed, in order.
+/// result per line is printed, in order: the id, or with -o jsonl the verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

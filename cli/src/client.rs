@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use jobflow::proto::{
     self, BatchSubmitJobsRequest, GetJobRequest, ListQueuesRequest, StreamMetricsRequest,
-    SubmitJobRequest, SubmitJobResponse, SubmitRejection, WaitJobRequest,
-    job_service_client::JobServiceClient, metrics_service_client::MetricsServiceClient,
-    queue_service_client::QueueServiceClient, submit_job_result::Verdict,
+    SubmitJobRequest, SubmitRejection, WaitJobRequest, job_service_client::JobServiceClient,
+    metrics_service_client::MetricsServiceClient, queue_service_client::QueueServiceClient,
+    submit_job_result::Verdict,
 };
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
@@ -72,11 +72,17 @@ impl Client {
         })
     }
 
-    pub(crate) async fn submit(&self, job: SubmitJobRequest) -> Result<SubmitJobResponse> {
-        self.call(self.call_timeout, &job, async |request| {
-            self.jobs().submit_job(request).await
-        })
-        .await
+    /// Submits a job; returns it, and whether it existed already.
+    pub(crate) async fn submit(&self, job: SubmitJobRequest) -> Result<(proto::Job, bool)> {
+        let answer = self
+            .call(self.call_timeout, &job, async |request| {
+                self.jobs().submit_job(request).await
+            })
+            .await?;
+        Ok((
+            answer.job.ok_or_else(|| self.incomplete())?,
+            answer.duplicate,
+        ))
     }
 
     /// Submits up to 1,000 jobs; one verdict for each, in order.

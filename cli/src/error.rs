@@ -5,7 +5,7 @@ use std::io;
 
 use jobflow::proto;
 use serde::Serialize;
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
 use crate::view::words;
@@ -82,35 +82,33 @@ impl Error {
 
     /// Reads what the server answered, or why it did not.
     pub(crate) fn from_status(status: &Status, server: &str) -> Self {
+        match origin(status) {
+            Origin::Server => Self::from_server(status),
+            Origin::Deadline => Self::no_answer(server),
+            Origin::Connection => {
+                let cause = causes(status)
+                    .last()
+                    .map_or_else(String::new, ToString::to_string);
+                let message = format!("can not reach the server at {server}: {cause}");
+                Self::new(Exit::Unreachable, message)
+                    .hint("start jobflow-server, or name another with --server or JOBFLOW_SERVER")
+            }
+        }
+    }
+
+    fn from_server(status: &Status) -> Self {
         let info = status.get_details_error_info();
-        let reason = info
-            .map(|info| info.reason)
-            .filter(|reason| !reason.is_empty());
-        let code = status.code();
         let error = Self {
-            reason,
-            ..Self::new(exit_of(code), status.message())
+            reason: info
+                .map(|info| info.reason)
+                .filter(|reason| !reason.is_empty()),
+            ..Self::new(exit_of(status.code()), status.message())
         };
-        if was_sent_by_server(status) {
-            return match code {
-                Code::NotFound => error.hint("finished jobs are kept for a limited time only"),
-                Code::Unimplemented => {
-                    error.hint("the server is older than this client; update it")
-                }
-                _ => error,
-            };
+        match status.code() {
+            Code::NotFound => error.hint("finished jobs are kept for a limited time only"),
+            Code::Unimplemented => error.hint("the server is older than this client; update it"),
+            _ => error,
         }
-        if exit_of(code) == Exit::Timeout {
-            return Self::no_answer(server);
-        }
-        Self::new(
-            Exit::Unreachable,
-            format!(
-                "can not reach the server at {server}: {}",
-                root_cause(status)
-            ),
-        )
-        .hint("start jobflow-server, or name another one with --server or JOBFLOW_SERVER")
     }
 }
 
@@ -126,13 +124,16 @@ impl From<io::Error> for Error {
 
 /// Whether the same call may well succeed a little later.
 pub(crate) fn is_transient(status: &Status) -> bool {
-    match status.code() {
-        Code::Unavailable => true,
-        Code::ResourceExhausted => status.get_details_retry_info().is_some(),
-        // The connection broke under the call: whether it was heard is unknown,
-        // and its request id makes it safe to repeat.
-        Code::Unknown | Code::Internal => !was_sent_by_server(status),
-        _ => false,
+    match origin(status) {
+        Origin::Server => match status.code() {
+            Code::Unavailable => true,
+            Code::ResourceExhausted => status.get_details_retry_info().is_some(),
+            _ => false,
+        },
+        // Whether a call was heard whose connection broke is unknown; its
+        // request id makes it safe to repeat.
+        Origin::Connection => true,
+        Origin::Deadline => false,
     }
 }
 
@@ -154,10 +155,29 @@ pub(crate) fn is_transient_reason(reason: &str) -> bool {
     .any(|code| code.as_str() == reason)
 }
 
+/// Who ended a call.
+enum Origin {
+    Server,
+    Connection,
+    Deadline,
+}
+
 /// A status made on this side carries the error it was made from; one that
 /// came over the wire does not.
-fn was_sent_by_server(status: &Status) -> bool {
-    std::error::Error::source(status).is_none()
+fn origin(status: &Status) -> Origin {
+    if causes(status).next().is_none() {
+        Origin::Server
+    } else if causes(status).any(|cause| cause.is::<TimeoutExpired>()) {
+        Origin::Deadline
+    } else {
+        Origin::Connection
+    }
+}
+
+/// What the status was made from; the last says it best, for example
+/// `Connection refused`.
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(status), |cause| cause.source())
 }
 
 fn exit_of(code: Code) -> Exit {
@@ -167,24 +187,15 @@ fn exit_of(code: Code) -> Exit {
         Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted => Exit::Conflict,
         Code::Unauthenticated | Code::PermissionDenied => Exit::NotAuthorised,
         Code::Unavailable => Exit::Unreachable,
-        // `Cancelled` is what the channel calls a deadline of its own.
-        Code::DeadlineExceeded | Code::Cancelled => Exit::Timeout,
+        Code::DeadlineExceeded => Exit::Timeout,
         Code::Ok
+        | Code::Cancelled
         | Code::Unknown
         | Code::ResourceExhausted
         | Code::Unimplemented
         | Code::Internal
         | Code::DataLoss => Exit::Other,
     }
-}
-
-/// The innermost error says what happened, for example `Connection refused`.
-fn root_cause(status: &Status) -> String {
-    let mut cause: &dyn std::error::Error = status;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

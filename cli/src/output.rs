@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use anstream::{AutoStream, ColorChoice};
 use jobflow::proto;
 use serde::Serialize;
+use terminal_size::{Height, terminal_size};
 
 use crate::args::{Color, Form};
 use crate::error::{Error, Exit};
@@ -44,7 +45,7 @@ impl Output {
     pub(crate) fn submitted(&mut self, job: &proto::Job, duplicate: bool) -> io::Result<()> {
         match self.form {
             Form::Table => self.line(&text::submitted(job, duplicate)),
-            Form::Json | Form::Jsonl => self.json(&json::Job::submitted(job, duplicate)),
+            Form::Json | Form::Jsonl => self.json(&json::Submitted::new(job, duplicate)),
             Form::Id => self.line(&job.id),
         }
     }
@@ -115,10 +116,14 @@ impl Output {
     /// Replaces what is on the screen, without a blink.
     fn redraw(&mut self, text: &str) -> io::Result<()> {
         const HOME: &str = "\x1b[H";
-        const END_LINE: &str = "\x1b[K\n";
-        const END_SCREEN: &str = "\x1b[J";
-        let text = text.replace('\n', END_LINE);
-        self.text(&format!("{HOME}{text}{END_SCREEN}"))?;
+        const CLEAR_LINE_END: &str = "\x1b[K\n";
+        const CLEAR_BELOW: &str = "\x1b[J";
+        const CUT_LINES: &str = "\x1b[?7l";
+        const WRAP_LINES: &str = "\x1b[?7h";
+        let rows = terminal_size().map_or(usize::MAX, |(_, Height(rows))| rows.into());
+        let lines = text.lines().take(rows - 1);
+        let text: String = lines.flat_map(|line| [line, CLEAR_LINE_END]).collect();
+        self.text(&format!("{HOME}{CUT_LINES}{text}{CLEAR_BELOW}{WRAP_LINES}"))?;
         self.flush()
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::bulk::line::{Template, rejection};
 
 /// Of a batch. A server takes 1,000 jobs and 4 MiB; more than this wins nothing.
-const MAX_JOBS: usize = 500;
+pub(crate) const MAX_JOBS: usize = 500;
 const MAX_BYTES: usize = 1 << 20;
 /// Leaves room around the largest payload for everything else a line can say.
 const MAX_LINE: usize = 2 * jobflow::MAX_PAYLOAD;

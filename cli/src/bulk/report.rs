@@ -9,6 +9,8 @@ use jobflow::proto::{SubmitRejection, submit_job_result::Verdict};
 use serde::Serialize;
 
 use crate::args::Form;
+use crate::bulk::read::MAX_JOBS;
+use crate::bulk::run::IN_FLIGHT;
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, json_line};
 use crate::view::words::{count, duration, plural, printable};
@@ -88,21 +90,27 @@ impl<'a> Report<'a> {
     }
 
     /// Sums up, and says how the command ends.
-    pub(crate) fn close(self, result: Result<()>) -> Result<()> {
+    pub(crate) fn close(self, end: Result<()>) -> Result<()> {
         self.progress.finish_and_clear();
+        if end.is_err() && self.last_line == 0 {
+            return end;
+        }
         let took = duration(self.started.elapsed());
         self.output.message(&format!("{} in {took}", self.tally()));
-        match result {
-            Ok(()) if self.rejected == 0 => Ok(()),
-            Ok(()) => {
-                let lines = plural(self.rejected, "line");
-                Err(Error::new(Exit::Other, format!("{lines} rejected")))
-            }
-            Err(error) if self.last_line == 0 => Err(error),
-            Err(error) => {
-                self.output.message(&acknowledged(self.last_line));
-                Err(error)
-            }
+        if let Err(error) = end {
+            let last = count(self.last_line);
+            let open = count((IN_FLIGHT * MAX_JOBS) as u64);
+            self.output.message(&format!(
+                "acknowledged up to line {last}; some of the next {open} may be stored as well"
+            ));
+            return Err(error);
+        }
+        match self.rejected {
+            0 => Ok(()),
+            lines => Err(
+                Error::new(Exit::Other, format!("{} rejected", plural(lines, "line")))
+                    .hint("the other lines are stored; submit the mended ones alone"),
+            ),
         }
     }
 
@@ -163,13 +171,6 @@ fn describe(rejection: &SubmitRejection) -> String {
         "{field}{} ({})",
         rejection.message, rejection.reason
     ))
-}
-
-fn acknowledged(line: u64) -> String {
-    format!(
-        "acknowledged up to line {}; some of the next 2,000 may be stored as well",
-        count(line)
-    )
 }
 
 /// Counts bytes where the input is a file and so has a length; shown on a

@@ -15,7 +15,7 @@ use crate::output::Output;
 
 /// Batches on the way at once: enough to keep the server busy while results
 /// are printed.
-const IN_FLIGHT: usize = 4;
+pub(crate) const IN_FLIGHT: usize = 4;
 
 pub(crate) async fn run(client: &Client, template: Template, output: &mut Output) -> Result<()> {
     let batches = ReceiverStream::new(read::spawn(template));

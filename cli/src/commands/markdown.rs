@@ -8,7 +8,7 @@ const WIDTH: usize = 90;
 const INTRODUCTION: &str = "\
 # jobflow-cli
 
-Everything that can be typed, as the program itself says it with `--help`.
+Everything that can be typed, as the program itself says it with `--help`; the global options, which go with every command, are shown once.
 This page is printed by `jobflow-cli markdown`, and a test compares the two.
 
 The result of a command goes to standard output, everything else to standard error.
@@ -21,29 +21,30 @@ pub(crate) fn run(output: &mut Output) -> Result<()> {
 }
 
 fn page() -> String {
-    let mut root = Args::command().term_width(WIDTH);
+    let mut root = Args::command();
     root.build();
     let mut page = INTRODUCTION.to_owned();
-    add(&mut root, "jobflow-cli", &mut page);
+    add(&root, "jobflow-cli", &mut page);
     page
 }
 
-fn add(command: &mut Command, name: &str, page: &mut String) {
-    let help = command
-        .clone()
-        .term_width(WIDTH)
-        .render_long_help()
-        .to_string();
-    let lines = help
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n");
-    *page += &format!("\n## {name}\n\n```text\n{lines}\n```\n");
-    for sub in command.get_subcommands_mut() {
+fn add(command: &Command, name: &str, page: &mut String) {
+    let mut shown = command.clone().term_width(WIDTH);
+    if name.contains(' ') {
+        shown = shown.mut_args(|arg| {
+            let hide = arg.is_global_set();
+            arg.hide(hide)
+        });
+    }
+    let help = shown.render_long_help().to_string();
+    let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+    *page += &format!(
+        "\n## {name}\n\n```text\n{}\n```\n",
+        lines.join("\n").trim_end()
+    );
+    for sub in command.get_subcommands() {
         if !sub.is_hide_set() && sub.get_name() != "help" {
-            let name = format!("{name} {}", sub.get_name());
-            add(sub, &name, page);
+            add(sub, &format!("{name} {}", sub.get_name()), page);
         }
     }
 }

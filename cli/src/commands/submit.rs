@@ -33,11 +33,10 @@ async fn one(client: &Client, args: Submit, output: &mut Output) -> Result<()> {
         idempotency_key: args.idempotency_key.unwrap_or_default(),
         ..request(args.options)
     };
-    let answer = client.submit(request).await?;
-    let job = answer.job.unwrap_or_default();
+    let (job, duplicate) = client.submit(request).await?;
     // As JSON, a job that is waited for is printed once: when it is final.
     if !args.wait || matches!(output.form(), Form::Table | Form::Id) {
-        output.submitted(&job, answer.duplicate)?;
+        output.submitted(&job, duplicate)?;
     }
     if !args.wait {
         return Ok(());

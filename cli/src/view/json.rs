@@ -44,14 +44,36 @@ pub(crate) fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
 }
 
+/// The answer to a submit: no more than the server knows without reading the job.
+#[derive(Serialize)]
+pub(crate) struct Submitted<'a> {
+    id: &'a str,
+    queue: &'a str,
+    kind: &'a str,
+    state: &'static str,
+    duplicate: bool,
+    create_time: Option<String>,
+}
+
+impl<'a> Submitted<'a> {
+    pub(crate) fn new(job: &'a proto::Job, duplicate: bool) -> Self {
+        Self {
+            id: &job.id,
+            queue: &job.queue,
+            kind: &job.kind,
+            state: words::state(job.state()),
+            duplicate,
+            create_time: text(job.create_time),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(crate) struct Job<'a> {
     id: &'a str,
     queue: &'a str,
     kind: &'a str,
     state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate: Option<bool>,
     priority: i32,
     payload: Content<'a>,
     content_type: &'a str,
@@ -104,7 +126,6 @@ impl<'a> Job<'a> {
             queue: &job.queue,
             kind: &job.kind,
             state: words::state(job.state()),
-            duplicate: None,
             priority: job.priority,
             payload: Content::new(&job.payload, &job.content_type),
             content_type: &job.content_type,
@@ -132,13 +153,6 @@ impl<'a> Job<'a> {
             result_content_type: &job.result_content_type,
             error: job.error.as_ref().map(JobError::new),
             idempotency_key: &job.idempotency_key,
-        }
-    }
-
-    pub(crate) fn submitted(job: &'a proto::Job, duplicate: bool) -> Self {
-        Self {
-            duplicate: Some(duplicate),
-            ..Self::new(job)
         }
     }
 }

@@ -27,9 +27,7 @@ pub(crate) fn error(error: &Error) -> String {
 
 pub(crate) fn submitted(job: &proto::Job, duplicate: bool) -> String {
     let word = if duplicate { "duplicate" } else { "submitted" };
-    let due = job.run_time.filter(|_| job.state() == JobState::Scheduled);
-    let due = due.map(|time| format!(" for {time}")).unwrap_or_default();
-    format!("{word} {} {} {}{due}", job.id, job.kind, state(job.state()))
+    format!("{word} {} {} {}", job.id, job.kind, state(job.state()))
 }
 
 pub(crate) fn ended(job: &proto::Job) -> String {

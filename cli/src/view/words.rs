@@ -19,18 +19,27 @@ pub(crate) fn health(status: proto::HealthStatus) -> &'static str {
     }
 }
 
-/// The two largest units: `0.4ms`, `132ms`, `1.2s`, `2m 03s`, `3h 12m`, `2d 4h`.
+/// The two largest units: `0.4ms`, `132ms`, `1.2s`, `2m 3s`, `3h 12m`, `2d`.
 pub(crate) fn duration(duration: Duration) -> String {
-    let millis = duration.as_secs_f64() * 1_000.0;
     let seconds = duration.as_secs();
-    match seconds {
-        0 if millis < 10.0 => format!("{millis:.1}ms"),
-        0 => format!("{millis:.0}ms"),
-        1..60 => format!("{:.1}s", duration.as_secs_f64()),
-        60..3_600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{}h {:02}m", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    let (large, unit, small, small_unit) = match seconds {
+        0 => return decimal(duration.as_secs_f64() * 1_000.0, "ms"),
+        1..60 => return decimal(duration.as_secs_f64(), "s"),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds / 60 % 60, "m"),
+        _ => (seconds / 86_400, "d", seconds / 3_600 % 24, "h"),
+    };
+    match small {
+        0 => format!("{large}{unit}"),
+        small => format!("{large}{unit} {small}{small_unit}"),
     }
+}
+
+/// Two digits or more, without an idle zero.
+fn decimal(number: f64, unit: &str) -> String {
+    let digits = usize::from(number < 9.95 || unit == "s");
+    let number = format!("{number:.digits$}");
+    format!("{}{unit}", number.strip_suffix(".0").unwrap_or(&number))
 }
 
 /// A duration from the wire; `-` where there is none.
@@ -81,16 +90,19 @@ mod tests {
     #[test]
     fn durations_show_two_units() {
         for (millis, words) in [
-            (0, "0.0ms"),
-            (4, "4.0ms"),
+            (0, "0ms"),
+            (4, "4ms"),
             (132, "132ms"),
             (1_240, "1.2s"),
-            (123_000, "2m 03s"),
+            (30_000, "30s"),
+            (123_000, "2m 3s"),
+            (1_800_000, "30m"),
             (11_520_000, "3h 12m"),
             (187_200_000, "2d 4h"),
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), words);
         }
+        assert_eq!(duration(Duration::from_micros(420)), "0.4ms");
     }
 
     #[test]
@@ -103,7 +115,7 @@ mod tests {
         let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
         assert_eq!(
             between(at(1).as_ref(), at(3).as_ref()).as_deref(),
-            Some("2.0s")
+            Some("2s")
         );
         assert_eq!(between(at(3).as_ref(), at(1).as_ref()), None);
         assert_eq!(between(None, at(1).as_ref()), None);
