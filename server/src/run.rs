@@ -17,12 +17,12 @@ use crate::{grpc, routes, serve};
 /// How long calls may go on after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Workers do these duties too, and more often. The server does them so that
+/// Workers promote and reap whenever they claim. The server does it so that
 /// jobs of a queue without a worker still become visible as waiting.
 const DUTIES: Duties = Duties {
-    promote_every: Duration::from_secs(5),
-    reap_every: Duration::from_secs(5),
-    prune_every: Duration::from_secs(30),
+    promote_every: Some(Duration::from_secs(10)),
+    reap_every: Some(Duration::from_secs(10)),
+    prune_every: Some(Duration::from_secs(60)),
 };
 
 /// Serves on `listeners` until `stop` resolves, then lets calls end for up to 10 s.

@@ -10,25 +10,17 @@ use crate::error::Result;
 use crate::job::QueueName;
 use crate::queue::JobQueue;
 
-/// How often each duty looks at every queue.
+/// How often each duty looks at every queue; `None` leaves it to others.
+///
+/// Claims promote and reap on their way, so a worker needs the pruner only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duties {
     /// Moves due jobs to waiting.
-    pub promote_every: Duration,
+    pub promote_every: Option<Duration>,
     /// Takes jobs back whose lease ran out.
-    pub reap_every: Duration,
+    pub reap_every: Option<Duration>,
     /// Drops finished jobs over their count or age.
-    pub prune_every: Duration,
-}
-
-impl Default for Duties {
-    fn default() -> Self {
-        Self {
-            promote_every: Duration::from_secs(1),
-            reap_every: Duration::from_millis(500),
-            prune_every: Duration::from_secs(30),
-        }
-    }
+    pub prune_every: Option<Duration>,
 }
 
 /// Runs all duties until `stop`. Survives every error: it is logged when it
@@ -58,13 +50,14 @@ pub async fn run(queue: JobQueue, duties: Duties, stop: impl Future<Output = ()>
 
 async fn every<F>(
     duty: &str,
-    period: Duration,
+    period: Option<Duration>,
     queue: &JobQueue,
     stopped: &CancellationToken,
     step: F,
 ) where
     F: AsyncFn(&JobQueue, &QueueName) -> Result<()>,
 {
+    let Some(period) = period else { return };
     let mut healthy = true;
     loop {
         // Jitter keeps the rounds of many processes apart.

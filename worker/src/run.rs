@@ -1,5 +1,6 @@
 //! Claims jobs for free slots: the only place that does.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use crate::trouble::Trouble;
 const MAX_CLAIM: usize = 256;
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How often a worker without a free slot looks after its queues.
+const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// The claiming half of a worker.
 pub(crate) struct Claimer {
@@ -71,6 +75,7 @@ impl Claimer {
             biased;
             () = stop.cancelled() => return None,
             slot = self.slots.clone().acquire_owned() => slot.ok()?,
+            never = self.tend_queues() => match never {},
         };
         if full {
             self.health.slots_taken(false);
@@ -83,6 +88,23 @@ impl Claimer {
             slots.merge(more);
         }
         Some(slots)
+    }
+
+    /// Keeps the queues in order while no slot is free: what claims do on their
+    /// way is not left undone because every handler takes long.
+    async fn tend_queues(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TEND_EVERY.mul_f64(rand::random_range(0.75..1.0))).await;
+            for name in &self.queues {
+                let tended = async {
+                    self.queue.promote(name).await?;
+                    self.queue.reap(name).await
+                };
+                if let Err(error) = tended.await {
+                    tracing::debug!(queue = %name, %error, "a full worker can not tend its queue");
+                }
+            }
+        }
     }
 
     /// Asks each queue for jobs until the slots are taken. Each round begins

@@ -28,6 +28,13 @@ pub const DEFAULT_CONCURRENCY: usize = 64;
 /// orchestrators usually give.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
+/// The claims do the rest.
+const DUTIES: Duties = Duties {
+    promote_every: None,
+    reap_every: None,
+    prune_every: Some(Duration::from_secs(60)),
+};
+
 /// How long handing jobs back may take when the worker ends.
 const HAND_BACK: Duration = Duration::from_secs(2);
 
@@ -113,11 +120,7 @@ impl Worker {
             self.lease,
             self.beat(),
         )?;
-        let duties = maintenance::run(
-            self.queue.clone(),
-            Duties::default(),
-            stop.clone().cancelled_owned(),
-        );
+        let duties = maintenance::run(self.queue.clone(), DUTIES, stop.clone().cancelled_owned());
         let duties = tokio::spawn(duties);
         tracing::info!(worker = self.id, concurrency = self.concurrency, kinds = ?self.crew.handlers.kinds(),
             queues = ?self.queue_names(), "worker is at work");
