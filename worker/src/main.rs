@@ -2,8 +2,9 @@
 
 mod config;
 
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::error::ErrorKind;
@@ -19,7 +20,7 @@ use crate::config::{Config, LogFormat};
 const DEFAULT_LISTEN: &str = "127.0.0.1:4001";
 const FREE_PORT: &str = "127.0.0.1:0";
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let config = Config::parse();
     if config.handlers.is_empty() {
         let help = "no handler given: say what runs the jobs, for example --handler '*=simulate:50ms..500ms,fail=5%'";
@@ -28,6 +29,17 @@ fn main() -> anyhow::Result<()> {
             .exit();
     }
     log_to_stderr(config.log_format);
+    match work(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by the log, whose filter may be set to anything.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(config: Config) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("can not start the runtime")?;
     let ended = runtime.block_on(run(config));
     // A handler that blocks its thread must not keep the process from ending.
@@ -78,6 +90,7 @@ fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.init(),

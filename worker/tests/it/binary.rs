@@ -163,7 +163,7 @@ async fn an_evicting_store_ends_the_binary_with_a_reason() {
 #[tokio::test]
 async fn a_frozen_worker_loses_its_job_and_its_finish_is_refused() {
     let queue = TestQueue::new();
-    let arguments = ["--lease", "500ms", "--handler", "*=simulate:300ms"];
+    let arguments = ["--lease", "500ms", "--handler", "*=simulate:1s"];
     let frozen = worker_of(queue.config(), &arguments);
     let id = submit(&queue, eager("{}")).await;
     wait_until(&queue, id, JobState::Active).await;
@@ -192,5 +192,32 @@ async fn a_frozen_worker_loses_its_job_and_its_finish_is_refused() {
     }
     let job = queue.get(id).await.unwrap();
     assert_eq!((job.state, job.crash_count), (JobState::Completed, 1));
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_killed_worker_run_elsewhere() {
+    let queue = TestQueue::new();
+    let arguments = ["--lease", "1s", "--handler", "*=simulate:2s"];
+    let mut killed = worker_of(queue.config(), &arguments);
+    let jobs = (0..64)
+        .map(|_| eager("{}").max_attempts(1).unwrap())
+        .collect();
+    let submitted = queue.submit_batch(jobs).await;
+    let ids: Vec<_> = submitted.into_iter().map(|job| job.unwrap().id).collect();
+    wait_for("all to run", async || {
+        let queues = queue.snapshot().await.ok()?.queues;
+        (queues[0].counts.active == 64).then_some(())
+    })
+    .await;
+    killed.kill().await.unwrap();
+
+    let second = worker_of(queue.config(), &arguments);
+    for id in ids {
+        let job = wait_until(&queue, id, JobState::Completed).await;
+        assert_eq!((job.attempt, job.crash_count), (1, 1));
+    }
+    let (code, log) = end(second, &["-TERM"]).await;
+    assert_eq!(code, Some(0), "{log}");
     queue.close().await;
 }

@@ -150,3 +150,41 @@ async fn a_lost_lease_cancels_the_attempt_and_its_finish_is_refused() {
     assert_eq!((stats.completed.get(), stats.lease_lost.get()), (1, 1));
     assert_sound(&queue).await;
 }
+
+#[tokio::test]
+async fn an_outcome_is_stored_once_the_store_is_back() {
+    let mut redis = TestRedis::start_durable();
+    let config = QueueConfig {
+        redis_url: redis.url(),
+        namespace: fresh_namespace(),
+        ..QueueConfig::default()
+    };
+    let queue = JobQueue::open(config).unwrap();
+    let (end, ended) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (go, tell) = (end.clone(), ended.clone());
+    let handler = raw(move |_ctx: Context| {
+        let (go, tell) = (go.clone(), tell.clone());
+        async move {
+            go.notified().await;
+            tell.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    let worker = Running::start(Worker::builder(&queue).handler_for("k", handler));
+    let id = submit(&queue, eager("{}")).await;
+    wait_until(&queue, id, JobState::Active).await;
+
+    redis.kill();
+    end.notify_one();
+    wait_for("the handler", async || {
+        ended.load(Ordering::SeqCst).then_some(())
+    })
+    .await;
+    wait_for("an error", async || queue.check_store().await.err()).await;
+    redis.resume();
+    let job = wait_until(&queue, id, JobState::Completed).await;
+    assert_eq!((job.attempt, job.crash_count), (1, 0));
+    let stats = worker.stop().await;
+    assert_eq!((stats.completed.get(), stats.lease_lost.get()), (1, 0));
+    assert_sound(&queue).await;
+}
