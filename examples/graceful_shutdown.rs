@@ -2,7 +2,7 @@
 //! penalty, and its next run goes on where this one was told to end.
 //!
 //! ```text
-//! cargo run --example graceful_shutdown
+//! RUST_LOG=info cargo run --example graceful_shutdown
 //! ```
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

@@ -1,7 +1,7 @@
 //! Runs the jobs of `producer.rs` and shows what a handler can answer.
 //!
 //! ```text
-//! cargo run --example typed_worker
+//! RUST_LOG=info cargo run --example typed_worker
 //! ```
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
@@ -42,23 +42,28 @@ impl Mailer {
             // No attempt can make this right.
             return Err(AttemptError::fail(format!("{} is no address", job.to)));
         };
-        // Any standard error turns into `Retry` by `?`: again after the backoff.
-        let hour: u64 = "4".parse()?;
         match host {
-            "greylisting.example" if ctx.attempt() == 1 => Err(AttemptError::retry_after(
-                Duration::from_secs(300),
-                "greylisted",
-            )),
+            "greylisted.example" if ctx.attempt() == 1 => {
+                let delay = Duration::from_secs(300);
+                Err(AttemptError::retry_after(delay, "greylisted"))
+            }
             // Not now, and nobody's fault: uses up no attempt.
-            "night.example" if hour < 6 => Err(AttemptError::snooze(Duration::from_secs(60))),
+            "night.example" => Err(AttemptError::snooze(Duration::from_secs(3600))),
             _ => {
+                // Any standard error turns into `Retry` by `?`: again after the backoff.
+                deliver(&job.to).await?;
                 println!("{} to {}, attempt {}", ctx.id(), job.to, ctx.attempt());
-                Ok(Sent {
-                    number: self.sent.fetch_add(1, Ordering::Relaxed) + 1,
-                })
+                let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+                Ok(Sent { number })
             }
         }
     }
+}
+
+/// A real one would talk to a mail server.
+async fn deliver(_to: &str) -> std::io::Result<()> {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Ok(())
 }
 
 #[tokio::main]
