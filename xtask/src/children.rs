@@ -72,16 +72,18 @@ impl Children {
 
     /// Starts a program; its lines appear on the terminal behind its name.
     pub(crate) fn start(&mut self, name: &'static str, program: &Command) -> Result<()> {
-        self.start_reading(name, program, Stdio::null())
+        self.start_reading(name, program, Stdio::null())?;
+        Ok(())
     }
 
     /// As [`Self::start`], with something open as the program's standard input.
+    /// Returns its process id.
     pub(crate) fn start_reading(
         &mut self,
         name: &'static str,
         program: &Command,
         input: Stdio,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let mut command = wrapped(program)?;
         command.stdin(input).stdout(Stdio::piped());
         self.spawn(name, &mut command)
@@ -91,17 +93,19 @@ impl Children {
     pub(crate) fn start_printing(&mut self, name: &'static str, program: &Command) -> Result<()> {
         let mut command = wrapped(program)?;
         command.stdin(Stdio::null()).stdout(Stdio::inherit());
-        self.spawn(name, &mut command)
+        self.spawn(name, &mut command)?;
+        Ok(())
     }
 
-    fn spawn(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
+    fn spawn(&mut self, name: &'static str, command: &mut Command) -> Result<u32> {
         let mut child = command
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .with_context(|| format!("{name} did not start"))?;
-        let id = i32::try_from(child.id()).context("the process id is out of range")?;
-        let group = Pid::from_raw(id).context("the process id is zero")?;
+        let id = child.id();
+        let group = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let group = group.context("the process id is out of range")?;
         self.running.push(Running { name, group });
         let readers = relay(name, &mut child);
         let sender = self.sender.clone();
@@ -113,7 +117,7 @@ impl Children {
             }
             let _ = sender.send(Event::Exited(name, status));
         });
-        Ok(())
+        Ok(id)
     }
 
     /// Asks `ready` again and again; fails when a child ends, the user stops
@@ -193,6 +197,11 @@ impl Children {
             // What the child itself started and left behind.
             signal(group, Signal::KILL);
         }
+    }
+
+    /// Whether any child has not ended.
+    pub(crate) fn are_running(&self) -> bool {
+        !self.running.is_empty()
     }
 
     fn forget(&mut self, name: &str) {

@@ -1,5 +1,6 @@
 //! `cargo xtask dev`: everything at once, for a newcomer and for daily work.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -41,14 +42,16 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
     // Before anything is built: nobody wants to hear this after two minutes.
     let server = ports::server(options.port)?;
     let dashboard = ports::dashboard(options.dashboard_port, server)?;
-    setup::for_dev()?;
-    web::build()?;
-    build_binaries()?;
+    if !options.no_build {
+        setup::for_dev()?;
+        web::build()?;
+        build_binaries()?;
+    }
 
     let mut children = Children::new()?;
     let redis = match &options.redis {
         Some(url) => url.clone(),
-        None => own_redis(&mut children)?,
+        None => own_redis(&mut children, options.data.as_deref())?,
     };
     let addresses = Addresses {
         server,
@@ -82,10 +85,17 @@ fn build_binaries() -> Result<()> {
     util::run(&mut cargo)
 }
 
-fn own_redis(children: &mut Children) -> Result<String> {
-    let port = ports::redis()?;
-    let folder = util::root().join(".jobflow/redis");
-    redis::start(children, port, &folder, Keeping::OnDisk)?;
+fn own_redis(children: &mut Children, data: Option<&Path>) -> Result<String> {
+    let usual = util::root().join(".jobflow/redis");
+    let folder = data.unwrap_or(&usual);
+    let mut port = ports::redis()?;
+    let mut started = redis::start(children, port, folder, Keeping::OnDisk);
+    if started.is_err() && !children.are_running() && ports::is_taken(port) {
+        // Somebody was faster; it may be another `cargo xtask dev`.
+        port = redis::free_port()?;
+        started = redis::start(children, port, folder, Keeping::OnDisk);
+    }
+    started?;
     Ok(format!("redis://127.0.0.1:{port}/"))
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn start(
     };
     // The lock is the server's standard input: it is held as long as the
     // server lives, whatever becomes of this program.
-    children.start_reading("redis", &command, Stdio::from(lock))?;
-    let ready = children.wait_until("redis", LOADING, || answers(port));
+    let id = children.start_reading("redis", &command, Stdio::from(lock))?;
+    let ready = children.wait_until("redis", LOADING, || answers(port, id));
     ready.with_context(|| format!("see {}", folder.join(LOG).display()))
 }
 
@@ -76,18 +76,26 @@ fn claim_folder(folder: &Path) -> Result<File> {
     Ok(lock)
 }
 
-fn answers(port: u16) -> bool {
-    ping(port).is_ok_and(|answer| answer.starts_with(b"+PONG"))
+/// Whether the server with this process id answers there, and no other.
+fn answers(port: u16, id: u32) -> bool {
+    let owner = format!("process_id:{id}\r\n");
+    ask(port, &owner).is_ok_and(|answer| answer.starts_with("+PONG") && answer.contains(&owner))
 }
 
-fn ping(port: u16) -> std::io::Result<Vec<u8>> {
+/// Reads what the server says of itself, up to `end`.
+fn ask(port: u16, end: &str) -> std::io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"PING\r\n")?;
-    let mut answer = vec![0; 64];
-    let length = stream.read(&mut answer)?;
-    answer.truncate(length);
+    stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+    let mut answer = String::new();
+    let mut part = [0; 1024];
+    while !answer.contains(end) {
+        match stream.read(&mut part)? {
+            0 => break,
+            length => answer.push_str(&String::from_utf8_lossy(&part[..length])),
+        }
+    }
     Ok(answer)
 }
 

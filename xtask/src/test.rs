@@ -29,8 +29,10 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
     steps.run("setup", setup::for_tests)?;
     steps.run("web", web::build)?;
+    // With the tests in the same call, so that the binaries which tests start
+    // share every dependency with them.
     steps.run("build", || {
-        util::run(util::cargo().args(["build", "--locked", "--workspace", "--bins"]))
+        util::run(util::cargo().args(["build", "--locked", "--workspace", "--bins", "--tests"]))
     })?;
     steps.run("test", || {
         let mut cargo = util::cargo();
