@@ -77,7 +77,7 @@ impl StoreWatch {
 
     /// Checks until `stopping`.
     pub(crate) async fn run(self, stopping: CancellationToken) {
-        let mut pause = CHECK_EVERY;
+        let mut pause = RETRY_EVERY;
         while stopping.run_until_cancelled(sleep(pause)).await.is_some() {
             pause = match self.check().await {
                 Ok(_) => CHECK_EVERY,
