@@ -7,13 +7,14 @@ use super::{Problem, Tree};
 const REASONS: &str = "docs/dependencies.md";
 
 pub(super) fn problems(tree: &Tree) -> Vec<Problem> {
-    let mut used = BTreeSet::new();
+    let (mut used, mut shared) = (BTreeSet::new(), BTreeSet::new());
     for manifest in tree.ending("Cargo.toml") {
-        for name in names(&manifest.text) {
-            if !name.starts_with("jobflow") {
-                used.insert(name);
-            }
-        }
+        used.extend(names(&manifest.text, |table| {
+            !table.starts_with("workspace")
+        }));
+        shared.extend(names(&manifest.text, |table| {
+            table.starts_with("workspace")
+        }));
     }
     let explained = explained(tree.get(REASONS).unwrap_or_default());
     let missing = used.difference(&explained);
@@ -21,19 +22,24 @@ pub(super) fn problems(tree: &Tree) -> Vec<Problem> {
     let mut problems: Vec<Problem> = missing
         .map(|name| format!("{REASONS}: no reason is given for `{name}`"))
         .collect();
+    let unused = shared.difference(&used);
+    problems.extend(unused.map(|name| format!("Cargo.toml: no package uses `{name}`")));
     problems.extend(stale.map(|name| format!("{REASONS}: `{name}` is not a dependency")));
     problems
 }
 
-/// The names in the dependency tables of a manifest.
-fn names(manifest: &str) -> BTreeSet<String> {
+/// The names in the wanted dependency tables of a manifest, without our own
+/// packages.
+fn names(manifest: &str, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut inside = false;
     for line in manifest.lines() {
         if let Some(table) = line.strip_prefix('[') {
             let table = table.trim_end_matches(']');
-            inside = table.ends_with("dependencies");
-            if let Some((_, name)) = table.split_once("dependencies.") {
+            inside = table.ends_with("dependencies") && is_wanted(table);
+            if let Some((_, name)) = table.split_once("dependencies.")
+                && is_wanted(table)
+            {
                 names.insert(name.to_owned());
             }
         } else if inside && line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -41,6 +47,7 @@ fn names(manifest: &str) -> BTreeSet<String> {
             names.insert(line[..end].to_owned());
         }
     }
+    names.retain(|name| !name.starts_with("jobflow"));
     names
 }
 
@@ -72,5 +79,18 @@ mod tests {
         ]));
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("`tempfile`") && found[1].contains("`rand`"));
+    }
+
+    #[test]
+    fn a_shared_dependency_that_nobody_uses_is_found() {
+        let shared = "[workspace.dependencies]\nbytes = \"1\"\nbb8 = \"0.9\"\n";
+        let user = "[dependencies]\nbytes.workspace = true\n";
+        let reasons = "| `bytes` | why |\n";
+        let found = problems(&Tree::of(&[
+            ("Cargo.toml", shared),
+            ("server/Cargo.toml", user),
+            (REASONS, reasons),
+        ]));
+        assert_eq!(found, ["Cargo.toml: no package uses `bb8`"]);
     }
 }
