@@ -87,13 +87,13 @@ impl Client {
 
     /// Submits up to 1,000 jobs; one verdict for each, in order.
     ///
-    /// A job that is rejected for a passing reason, such as a store that
-    /// restarts, is sent again with the others in that plight.
+    /// Jobs that are rejected for a passing reason, such as a store that
+    /// restarts, are sent again, and only they.
     pub(crate) async fn submit_batch(&self, jobs: &[SubmitJobRequest]) -> Result<Vec<Verdict>> {
-        let mut verdicts: Vec<Option<Verdict>> = vec![None; jobs.len()];
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; jobs.len()];
         self.retry(async || {
             let open: Vec<_> = (0..jobs.len())
                 .filter(|&job| verdicts[job].is_none())
@@ -232,6 +232,7 @@ impl Client {
         .await
     }
 
+    /// Tries until there is an answer, a lasting refusal, or no patience left.
     async fn retry<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<Response<T>, Status>,

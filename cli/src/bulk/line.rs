@@ -33,6 +33,7 @@ struct Line<'a> {
     priority: Option<i32>,
     delay: Option<String>,
     run_at: Option<String>,
+    #[serde(alias = "attempts")]
     max_attempts: Option<i32>,
     timeout: Option<String>,
     headers: Option<HashMap<String, String>>,

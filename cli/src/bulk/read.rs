@@ -108,7 +108,7 @@ impl<R: Read> Batches<R> {
             }
             self.number += 1;
             self.position += read as u64;
-            if text.len() > MAX_LINE {
+            if text.len() > MAX_LINE && !text.ends_with(b"\n") {
                 self.position += self.input.skip_until(b'\n')? as u64;
                 return Ok(Some(Err(rejection(
                     "",
@@ -184,6 +184,15 @@ mod tests {
         }
         assert_eq!((accepted, rejected), (vec![1, 4, 5], vec![3]));
         assert_eq!(payloads, ["a", "b", "last"]);
+    }
+
+    #[test]
+    fn the_longest_line_takes_nothing_of_the_next() {
+        let input = format!("{}\nnext\n", "x".repeat(MAX_LINE));
+        let batches = batches(input.as_bytes());
+        let jobs: Vec<_> = batches.iter().flat_map(|batch| &batch.jobs).collect();
+        assert_eq!(jobs.len(), 2);
+        assert_eq!(jobs[1].payload, "next");
     }
 
     #[test]

@@ -61,6 +61,9 @@ async fn many(client: &Client, args: Submit, output: &mut Output) -> Result<()> 
         return Err(Error::usage("no kind is given")
             .hint("name the kind of one job, or pipe many in as JSON lines; see --help"));
     }
+    if io::stdin().is_terminal() {
+        output.message("reading a job per line; Ctrl-D ends");
+    }
     let kind = args.kind.filter(|kind| kind != "-").unwrap_or_default();
     let template = Template {
         request: SubmitJobRequest {

@@ -26,15 +26,19 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     )
 }
 
-/// Lays out `name  value` pairs; further lines of a value stand under its first.
-pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
-    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+/// Lays out the `name  value` pairs that have a value; its further lines stand
+/// under the first.
+pub(crate) fn pairs(pairs: &[(&str, Option<String>)]) -> String {
+    let given = pairs
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_ref()?)));
+    let width = given.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
     let indent = format!("\n{:width$}{GAP}", "");
-    let line = |(name, value): &(&str, String)| {
+    let lines = given.map(|(name, value)| {
         let value = value.replace('\n', &indent);
         format!("{HEADING}{name:width$}{HEADING:#}{GAP}{value}\n")
-    };
-    pairs.iter().map(line).collect()
+    });
+    lines.collect()
 }
 
 fn line<'a>(widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {

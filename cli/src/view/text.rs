@@ -1,5 +1,7 @@
 //! Jobs, queues and numbers as people read them.
 
+use std::iter;
+
 use anstyle::{AnsiColor, Style};
 use jobflow::proto;
 use proto::{HealthStatus, JobState};
@@ -13,6 +15,19 @@ const BUSY: Style = AnsiColor::Cyan.on_default();
 const CARE: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const ERROR: Style = BAD.bold();
+
+type Count = (&'static str, fn(&proto::JobCounts) -> i64);
+
+/// The columns of states. No job is blocked as yet.
+const COUNTS: [Count; 7] = [
+    ("WAITING", |counts| counts.waiting),
+    ("ACTIVE", |counts| counts.active),
+    ("SCHEDULED", |counts| counts.scheduled),
+    ("RETRYING", |counts| counts.retrying),
+    ("COMPLETED", |counts| counts.completed),
+    ("FAILED", |counts| counts.failed),
+    ("CANCELLED", |counts| counts.cancelled),
+];
 
 pub(crate) fn error(error: &Error) -> String {
     let reason = error.reason.as_ref().map(|reason| format!(" ({reason})"));
@@ -39,89 +54,65 @@ pub(crate) fn ended(job: &proto::Job) -> String {
         job.id,
         attempt(job)
     );
-    if !job.result.is_empty() {
-        text += &content(&job.result, &job.result_content_type);
+    if let Some(result) = content(&job.result, &job.result_content_type) {
+        text += &result;
         text.push('\n');
     }
     text
 }
 
 pub(crate) fn job(job: &proto::Job) -> String {
-    let started = job.start_time.as_ref();
-    let mut lines = vec![
-        ("id", job.id.clone()),
-        ("kind", printable(&job.kind)),
-        ("queue", printable(&job.queue)),
-        ("state", state(job.state())),
-        ("priority", job.priority.to_string()),
-        ("attempt", attempt(job)),
-    ];
-    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
-    let time = |time: Option<&prost_types::Timestamp>| time.map(ToString::to_string);
-
-    add(
-        "crashes",
-        (job.crash_count > 0).then(|| job.crash_count.to_string()),
-    );
-    add(
-        "worker",
-        (!job.worker.is_empty()).then(|| printable(&job.worker)),
-    );
-    add(
-        "timeout",
-        job.timeout.as_ref().map(|limit| wire_duration(Some(limit))),
-    );
-    add("created", time(job.create_time.as_ref()));
-    add("due", time(job.run_time.as_ref()));
-    add("started", time(started));
-    let ran = words::between(started, job.finish_time.as_ref());
+    let ran = words::between(job.start_time.as_ref(), job.finish_time.as_ref());
     let ran = ran.map(|ran| format!(" (ran {ran})")).unwrap_or_default();
-    add(
-        "finished",
-        job.finish_time.map(|time| format!("{time}{ran}")),
-    );
-    add("lease until", time(job.lease_expire_time.as_ref()));
-    add(
-        "key",
-        (!job.idempotency_key.is_empty()).then(|| printable(&job.idempotency_key)),
-    );
-    add("headers", headers(job));
+    let crashes = Some(job.crash_count).filter(|crashes| *crashes > 0);
     let error = job.error.as_ref();
-    add(
-        "error",
-        error.map(|error| printable(&format!("{}: {}", error.code, error.message))),
-    );
-    add("payload", Some(content(&job.payload, &job.content_type)));
-    let result = (!job.result.is_empty()).then(|| content(&job.result, &job.result_content_type));
-    add("result", result);
-    pairs(&lines)
+    pairs(&[
+        ("id", given(&job.id)),
+        ("kind", given(&job.kind)),
+        ("queue", given(&job.queue)),
+        ("state", Some(state(job.state()))),
+        ("priority", Some(job.priority.to_string())),
+        ("attempt", Some(attempt(job))),
+        ("crashes", crashes.map(|crashes| crashes.to_string())),
+        ("worker", given(&job.worker)),
+        (
+            "timeout",
+            job.timeout.map(|limit| wire_duration(Some(&limit))),
+        ),
+        ("created", job.create_time.map(|time| time.to_string())),
+        ("due", job.run_time.map(|time| time.to_string())),
+        ("started", job.start_time.map(|time| time.to_string())),
+        (
+            "finished",
+            job.finish_time.map(|time| format!("{time}{ran}")),
+        ),
+        (
+            "lease until",
+            job.lease_expire_time.map(|time| time.to_string()),
+        ),
+        ("key", given(&job.idempotency_key)),
+        ("headers", given(&headers(job))),
+        (
+            "error",
+            error.map(|error| printable(&format!("{}: {}", error.code, error.message))),
+        ),
+        ("payload", content(&job.payload, &job.content_type)),
+        ("result", content(&job.result, &job.result_content_type)),
+    ])
 }
 
 pub(crate) fn queues(queues: &[proto::Queue]) -> String {
-    let headings = [
-        "QUEUE",
-        "WAITING",
-        "ACTIVE",
-        "SCHEDULED",
-        "RETRYING",
-        "COMPLETED",
-        "FAILED",
-        "CANCELLED",
-        "OLDEST",
-    ];
+    let headings = COUNTS.iter().map(|(heading, _)| *heading);
+    let headings: Vec<_> = iter::once("QUEUE")
+        .chain(headings)
+        .chain(["OLDEST"])
+        .collect();
     let rows = queues.iter().map(|queue| {
         let counts = queue.counts.unwrap_or_default();
-        vec![
-            printable(&queue.name),
-            count(counts.waiting),
-            count(counts.active),
-            count(counts.scheduled),
-            count(counts.retrying),
-            count(counts.completed),
-            count(counts.failed),
-            count(counts.cancelled),
-            wire_duration(queue.oldest_waiting_age.as_ref()),
-        ]
+        let mut row = vec![printable(&queue.name)];
+        row.extend(COUNTS.iter().map(|(_, of)| count(of(&counts))));
+        row.push(wire_duration(queue.oldest_waiting_age.as_ref()));
+        row
     });
     table(&headings, &rows.collect::<Vec<_>>())
 }
@@ -129,21 +120,13 @@ pub(crate) fn queues(queues: &[proto::Queue]) -> String {
 pub(crate) fn metrics(numbers: &proto::StreamMetricsResponse) -> String {
     let workers = numbers.workers.unwrap_or_default();
     let rates = numbers.rates.unwrap_or_default();
+    let oldest = numbers.oldest_waiting_age.as_ref();
     let summary = pairs(&[
-        ("health", health(numbers)),
-        ("workers", workers_line(&workers)),
-        ("per second", rates_line(&rates)),
-        (
-            "oldest waiting",
-            wire_duration(numbers.oldest_waiting_age.as_ref()),
-        ),
-        (
-            "time",
-            numbers
-                .time
-                .map(|time| time.to_string())
-                .unwrap_or_default(),
-        ),
+        ("health", Some(health(numbers))),
+        ("workers", Some(workers_line(&workers))),
+        ("per second", Some(rates_line(&rates))),
+        ("oldest waiting", Some(wire_duration(oldest))),
+        ("time", numbers.time.map(|time| time.to_string())),
     ]);
     format!("{summary}\n{}", metrics_table(numbers))
 }
@@ -173,47 +156,26 @@ pub(crate) fn metrics_line(numbers: &proto::StreamMetricsResponse) -> String {
 }
 
 fn metrics_table(numbers: &proto::StreamMetricsResponse) -> String {
-    let headings = [
-        "QUEUE",
-        "WAITING",
-        "ACTIVE",
-        "SCHEDULED",
-        "RETRYING",
-        "COMPLETED",
-        "FAILED",
-        "SUBMITTED/S",
-        "COMPLETED/S",
-        "OLDEST",
-    ];
-    let row = |name: String, counts: Option<proto::JobCounts>, rates: Option<proto::Rates>, age| {
+    let headings = COUNTS.iter().map(|(heading, _)| *heading);
+    let headings = iter::once("QUEUE")
+        .chain(headings)
+        .chain(["SUBMITTED/S", "COMPLETED/S"]);
+    let row = |name: &str, counts: Option<proto::JobCounts>, rates: Option<proto::Rates>| {
         let (counts, rates) = (counts.unwrap_or_default(), rates.unwrap_or_default());
-        vec![
-            name,
-            count(counts.waiting),
-            count(counts.active),
-            count(counts.scheduled),
-            count(counts.retrying),
-            count(counts.completed),
-            count(counts.failed),
-            format!("{:.1}", rates.submitted),
-            format!("{:.1}", rates.completed),
-            wire_duration(age),
-        ]
+        let mut row = vec![printable(name)];
+        row.extend(COUNTS.iter().map(|(_, of)| count(of(&counts))));
+        row.extend([rates.submitted, rates.completed].map(|rate| format!("{rate:.1}")));
+        row
     };
-    let mut rows: Vec<_> = numbers
-        .queues
-        .iter()
-        .filter_map(|metrics| Some((metrics.queue.as_ref()?, metrics.rates)))
-        .map(|(queue, rates)| {
-            let age = queue.oldest_waiting_age.as_ref();
-            row(printable(&queue.name), queue.counts, rates, age)
-        })
-        .collect();
+    let queues = numbers.queues.iter().filter_map(|metrics| {
+        let queue = metrics.queue.as_ref()?;
+        Some(row(&queue.name, queue.counts, metrics.rates))
+    });
+    let mut rows: Vec<_> = queues.collect();
     if rows.len() != 1 {
-        let age = numbers.oldest_waiting_age.as_ref();
-        rows.push(row("all".to_owned(), numbers.counts, numbers.rates, age));
+        rows.push(row("all", numbers.counts, numbers.rates));
     }
-    table(&headings, &rows)
+    table(&headings.collect::<Vec<_>>(), &rows)
 }
 
 fn health(numbers: &proto::StreamMetricsResponse) -> String {
@@ -270,23 +232,132 @@ fn attempt(job: &proto::Job) -> String {
     format!("{} of {}", job.attempt, job.max_attempts)
 }
 
-fn headers(job: &proto::Job) -> Option<String> {
-    let mut lines: Vec<_> = job
+fn headers(job: &proto::Job) -> String {
+    let lines = job
         .headers
         .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+        .map(|(name, value)| format!("{name}={value}"));
+    let mut lines: Vec<_> = lines.collect();
     lines.sort_unstable();
-    (!lines.is_empty()).then(|| printable(&lines.join("\n")))
+    lines.join("\n")
 }
 
-fn content(bytes: &[u8], content_type: &str) -> String {
+/// What is left out where it is empty.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| printable(text))
+}
+
+fn content(bytes: &[u8], content_type: &str) -> Option<String> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => printable(text),
-        Err(_) => format!(
+        Ok(text) => given(text),
+        Err(_) => Some(format!(
             "{} bytes of {}",
             count(bytes.len() as u64),
             printable(content_type)
-        ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost_types::Timestamp;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_job_shows_what_it_has() {
+        let job = proto::Job {
+            id: "0198c0de".to_owned(),
+            kind: "resize".to_owned(),
+            queue: "images".to_owned(),
+            state: JobState::Failed.into(),
+            priority: 5,
+            attempt: 3,
+            max_attempts: 3,
+            timeout: Some(prost_types::Duration {
+                seconds: 1_800,
+                nanos: 0,
+            }),
+            create_time: Some(Timestamp {
+                seconds: 0,
+                nanos: 0,
+            }),
+            start_time: Some(Timestamp {
+                seconds: 60,
+                nanos: 0,
+            }),
+            finish_time: Some(Timestamp {
+                seconds: 61,
+                nanos: 500_000_000,
+            }),
+            headers: [
+                ("b".to_owned(), "2".to_owned()),
+                ("a".to_owned(), "1".to_owned()),
+            ]
+            .into(),
+            error: Some(proto::JobError {
+                code: "HANDLER_ERROR".to_owned(),
+                message: "no such file\nresize.rs:7".to_owned(),
+            }),
+            payload: "{}".into(),
+            ..proto::Job::default()
+        };
+        let lines = [
+            "id        0198c0de",
+            "kind      resize",
+            "queue     images",
+            "state     failed",
+            "priority  5",
+            "attempt   3 of 3",
+            "timeout   30m",
+            "created   1970-01-01T00:00:00Z",
+            "started   1970-01-01T00:01:00Z",
+            "finished  1970-01-01T00:01:01.500Z (ran 1.5s)",
+            "headers   a=1",
+            "          b=2",
+            "error     HANDLER_ERROR: no such file",
+            "          resize.rs:7",
+            "payload   {}",
+        ];
+        assert_eq!(plain(&super::job(&job)).lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn numbers_of_several_queues_are_summed_up() {
+        let counts = |waiting| {
+            Some(proto::JobCounts {
+                waiting,
+                ..Default::default()
+            })
+        };
+        let queue = |name: &str, waiting| proto::QueueMetrics {
+            queue: Some(proto::Queue {
+                name: name.to_owned(),
+                counts: counts(waiting),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let numbers = proto::StreamMetricsResponse {
+            queues: vec![queue("default", 1), queue("mail", 2)],
+            counts: counts(3),
+            ..Default::default()
+        };
+        let text = plain(&metrics_table(&numbers));
+        let rows = text
+            .lines()
+            .map(|row| row.split_whitespace().take(2).collect::<Vec<_>>());
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            [
+                ["QUEUE", "WAITING"],
+                ["default", "1"],
+                ["mail", "2"],
+                ["all", "3"]
+            ]
+        );
     }
 }

@@ -9,6 +9,7 @@ use jobflow::proto::{
     queue_service_server::QueueServiceServer, submit_job_result::Verdict,
 };
 use proto::{JobState, SubmitJobRequest};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -18,6 +19,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 #[derive(Default)]
 pub(crate) struct Script {
+    /// How many connections are closed under their first call.
+    pub(crate) hang_ups: usize,
     /// How many of the next submit calls are refused as UNAVAILABLE.
     pub(crate) refuse_calls: usize,
     /// How many of the next jobs of batches are rejected as STORE_UNAVAILABLE.
@@ -50,6 +53,7 @@ impl FakeServer {
     pub(crate) async fn scripted(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let hang_ups = script.hang_ups;
         let fake = Fake(Arc::new(Mutex::new(script)));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::builder()
@@ -57,6 +61,10 @@ impl FakeServer {
             .add_service(QueueServiceServer::new(fake.clone()))
             .add_service(MetricsServiceServer::new(fake.clone()));
         tokio::spawn(async move {
+            for _ in 0..hang_ups {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                connection.read_u8().await.unwrap();
+            }
             tokio::select! {
                 result = server.serve_with_incoming(TcpListenerStream::new(listener)) => result.unwrap(),
                 _ = stopped => {}

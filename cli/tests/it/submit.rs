@@ -84,6 +84,18 @@ async fn an_unavailable_server_is_asked_again_with_the_same_request_id() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_under_a_call_is_made_again() {
+    let script = Script {
+        hang_ups: 2,
+        ..Script::default()
+    };
+    let server = FakeServer::scripted(script).await;
+    let outcome = run(&server.url, ["submit", "resize"]).await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(server.script().jobs.len(), 1);
+}
+
+#[tokio::test]
 async fn each_submit_has_a_request_id_of_its_own() {
     let server = FakeServer::start().await;
     run(&server.url, ["submit", "resize"]).await;
