@@ -1,6 +1,5 @@
 //! What every handler shares, and the calls that both edges make.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
@@ -10,7 +9,8 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::event_hub::EventHub;
-use crate::metrics_hub::MetricsHub;
+use crate::health::Seen;
+use crate::metrics_hub::{MetricsHub, Source};
 use crate::store_watch::StoreWatch;
 
 /// Cheap to clone: one per handler.
@@ -20,13 +20,8 @@ pub(crate) struct App {
     pub(crate) store: StoreWatch,
     pub(crate) metrics: MetricsHub,
     pub(crate) events: EventHub,
-    pub(crate) about: Arc<About>,
-    pub(crate) stopping: CancellationToken,
-}
-
-/// What does not change while the server runs.
-pub(crate) struct About {
     pub(crate) started: SystemTime,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl App {
@@ -38,15 +33,15 @@ impl App {
             ..QueueConfig::default()
         })?;
         let store = StoreWatch::new(queue.clone());
-        let server_id = Uuid::now_v7().to_string();
-        let metrics = MetricsHub::new(server_id, snapshots(&queue, &store), stopping.clone());
+        let (polled, watched) = (queue.clone(), store.clone());
+        let source: Source = Box::new(move || look(polled.clone(), watched.clone()).boxed());
         Ok(Self {
+            metrics: MetricsHub::new(Uuid::now_v7().to_string(), source, stopping.clone()),
             events: EventHub::new(queue.clone(), stopping.clone()),
-            about: Arc::new(About { started: now() }),
+            started: now(),
             stopping: stopping.clone(),
             queue,
             store,
-            metrics,
         })
     }
 
@@ -61,19 +56,17 @@ impl App {
         self.store.admit().await?;
         Ok(self.queue.submit_batch(jobs).await)
     }
+
+    /// Reads all numbers.
+    pub(crate) async fn look(&self) -> Result<Seen> {
+        look(self.queue.clone(), self.store.clone()).await
+    }
 }
 
-/// Where the metrics hub gets its numbers.
-fn snapshots(queue: &JobQueue, store: &StoreWatch) -> crate::metrics_hub::Source {
-    let (queue, store) = (queue.clone(), store.clone());
-    Box::new(move || {
-        let (queue, store) = (queue.clone(), store.clone());
-        async move {
-            store.admit().await?;
-            queue.snapshot().await
-        }
-        .boxed()
-    })
+async fn look(queue: JobQueue, store: StoreWatch) -> Result<Seen> {
+    let snapshot = queue.snapshot().await?;
+    let refusal = store.refusal();
+    Ok(Seen { snapshot, refusal })
 }
 
 #[expect(

@@ -12,8 +12,8 @@ use tracing::debug;
 
 /// Waits open at once.
 const MAX_WAITS: usize = 10_000;
-/// How long one read of the streams may block: how long a wait for a job of
-/// yet another queue may have to rely on what it saw when it began.
+/// How long one read of the streams may block. A queue that is newly waited for
+/// is followed after the read under way, so this bounds how late that can be.
 const BLOCK: Duration = Duration::from_millis(200);
 /// How often a wait looks for itself, whatever the events say or do not say.
 const RECHECK: Duration = Duration::from_secs(2);

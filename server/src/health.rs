@@ -14,13 +14,21 @@ const SLOW_STORE: Duration = Duration::from_millis(250);
 /// So that a thousand queues with the same trouble stay readable.
 const MAX_REASONS: usize = 8;
 
-/// Judges what is known: a snapshot, or why there is none.
-pub(crate) fn judge(seen: Result<&Snapshot, &Error>) -> proto::Health {
-    let snapshot = match seen {
-        Ok(snapshot) => snapshot,
-        Err(error) => return unusable(error),
+/// One look at the store.
+pub(crate) struct Seen {
+    pub(crate) snapshot: Snapshot,
+    /// Why it gets no jobs although it answers.
+    pub(crate) refusal: Option<Error>,
+}
+
+/// Judges what was seen, or why nothing was.
+pub(crate) fn judge(seen: Result<&Seen, &Error>) -> proto::Health {
+    let Seen { snapshot, refusal } = match seen {
+        Ok(seen) => seen,
+        Err(error) => return unanswered(error),
     };
     let mut findings = Vec::new();
+    findings.extend(refusal.as_ref().map(|error| (Unhealthy, unusable(error))));
     findings.extend(jobs_without_workers(snapshot));
     findings.extend(snapshot.queues.iter().filter_map(long_wait));
     findings.extend(slow_store(snapshot.round_trip));
@@ -44,12 +52,16 @@ pub(crate) fn judge(seen: Result<&Snapshot, &Error>) -> proto::Health {
 /// How bad, and one sentence.
 type Finding = (proto::HealthStatus, String);
 
-fn unusable(error: &Error) -> proto::Health {
+fn unanswered(error: &Error) -> proto::Health {
     proto::Health {
         status: Unhealthy.into(),
-        reasons: vec![format!("The store is not usable: {error}.")],
+        reasons: vec![unusable(error)],
         store_round_trip: None,
     }
+}
+
+fn unusable(error: &Error) -> String {
+    format!("The store is not usable: {error}.")
 }
 
 fn jobs_without_workers(snapshot: &Snapshot) -> Vec<Finding> {
@@ -68,13 +80,9 @@ fn jobs_without_workers(snapshot: &Snapshot) -> Vec<Finding> {
             .collect();
     }
     let served = |queue: &QueueSnapshot| {
-        alive(&snapshot.workers).any(|worker| {
-            worker
-                .beat
-                .queues
-                .iter()
-                .any(|name| name == queue.name.as_str())
-        })
+        let name = queue.name.as_str();
+        alive(&snapshot.workers)
+            .any(|worker| worker.beat.queues.iter().any(|served| served == name))
     };
     let unserved = with_jobs().filter(|queue| !served(queue)).map(|queue| {
         let waiting = jobs_wait(queue.counts.waiting);
@@ -143,14 +151,22 @@ mod tests {
         }
     }
 
-    fn judged(queues: Vec<QueueSnapshot>, workers: Vec<WorkerSnapshot>, ms: u64) -> proto::Health {
-        judge(Ok(&Snapshot {
+    fn seen(queues: Vec<QueueSnapshot>, workers: Vec<WorkerSnapshot>, ms: u64) -> Seen {
+        let snapshot = Snapshot {
             time: StoreTime(0),
             round_trip: Duration::from_millis(ms),
             queues,
             workers,
             recent: Vec::new(),
-        }))
+        };
+        Seen {
+            snapshot,
+            refusal: None,
+        }
+    }
+
+    fn judged(queues: Vec<QueueSnapshot>, workers: Vec<WorkerSnapshot>, ms: u64) -> proto::Health {
+        judge(Ok(&seen(queues, workers, ms)))
     }
 
     #[test]
@@ -173,6 +189,15 @@ mod tests {
             health.reasons[0].contains("can not be reached"),
             "{health:?}"
         );
+    }
+
+    #[test]
+    fn a_store_that_gets_no_jobs_is_unhealthy_though_it_answers() {
+        let mut seen = seen(vec![], vec![], 1);
+        seen.refusal = Some(Error::StoreReadOnly);
+        let health = judge(Ok(&seen));
+        assert_eq!(health.status(), Unhealthy);
+        assert_eq!(health.reasons.len(), 1);
     }
 
     #[test]

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jobflow::proto::{Rates, StreamMetricsResponse};
-use jobflow::{Error, Result, Snapshot};
+use jobflow::{Error, Result};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::judge;
+use crate::health::{Seen, judge};
 use crate::numbers;
 use crate::rates::RateWindow;
 
 /// Reads the numbers from the store.
-pub(crate) type Source = Box<dyn Fn() -> BoxFuture<'static, Result<Snapshot>> + Send + Sync>;
+pub(crate) type Source = Box<dyn Fn() -> BoxFuture<'static, Result<Seen>> + Send + Sync>;
 
 /// Streams open at once.
 const MAX_STREAMS: usize = 4096;
@@ -144,10 +144,10 @@ impl Shared {
 
     /// Without a snapshot, streams get the last known numbers with their time,
     /// which shows their age, and are told why there are no newer ones.
-    fn publish(&self, past: &mut Past, polled: Result<Snapshot>) {
+    fn publish(&self, past: &mut Past, polled: Result<Seen>) {
         let health = judge(polled.as_ref());
         match polled {
-            Ok(snapshot) => {
+            Ok(Seen { snapshot, .. }) => {
                 let rates = past.rates.observe(&snapshot);
                 past.last = numbers::message(&snapshot, &rates, health);
             }

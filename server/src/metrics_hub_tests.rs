@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use jobflow::StoreTime;
 use jobflow::proto::HealthStatus;
+use jobflow::{Snapshot, StoreTime};
 
 use super::*;
 
@@ -26,7 +26,7 @@ impl Store {
         hub
     }
 
-    async fn answer(&self) -> Result<Snapshot> {
+    async fn answer(&self) -> Result<Seen> {
         let poll = self.polls.fetch_add(1, SeqCst) + 1;
         if self.hangs.load(SeqCst) {
             std::future::pending::<()>().await;
@@ -34,12 +34,16 @@ impl Store {
         if self.down.load(SeqCst) {
             return Err(Error::StoreUnavailable);
         }
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             time: StoreTime(poll * 1_000),
             round_trip: Duration::from_millis(1),
             queues: Vec::new(),
             workers: Vec::new(),
             recent: Vec::new(),
+        };
+        Ok(Seen {
+            snapshot,
+            refusal: None,
         })
     }
 

@@ -15,6 +15,9 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How soon a bad one is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
+/// No worker has this id: theirs begin with the name of a machine.
+const NO_WORKER: &str = " ";
+
 /// The result of the last check.
 #[derive(Debug, Clone)]
 pub(crate) enum StoreState {
@@ -64,15 +67,33 @@ impl StoreWatch {
         self.check().await.map(|_| ())
     }
 
+    /// Why no jobs are given to a store that answers.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &*self.state.borrow() {
+            StoreState::Unusable(error @ (Error::StoreUnsafe { .. } | Error::StoreReadOnly)) => {
+                Some(error.clone())
+            }
+            StoreState::Unchecked | StoreState::Usable(_) | StoreState::Unusable(_) => None,
+        }
+    }
+
     /// Asks the store now.
     pub(crate) async fn check(&self) -> Result<StoreInfo> {
-        let checked = timeout(CHECK_TIMEOUT, self.queue.check_store()).await;
+        let checked = timeout(CHECK_TIMEOUT, self.ask()).await;
         let checked = checked.unwrap_or(Err(Error::StoreUnavailable));
         self.record(match &checked {
             Ok(info) => StoreState::Usable(info.clone()),
             Err(error) => StoreState::Unusable(error.clone()),
         });
         checked
+    }
+
+    async fn ask(&self) -> Result<StoreInfo> {
+        let info = self.queue.check_store().await?;
+        // A write that changes nothing: a replica, or a store whose disk is
+        // full, answers everything but this.
+        self.queue.forget_worker(NO_WORKER).await?;
+        Ok(info)
     }
 
     /// Checks until `stopping`.

@@ -18,7 +18,7 @@ impl AdminService for Admin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: self.0.queue.config().namespace.to_string(),
             layout_version: LAYOUT_VERSION.into(),
-            start_time: Some(self.0.about.started.into()),
+            start_time: Some(self.0.started.into()),
             store_version: self.0.store.version().unwrap_or_default(),
         }))
     }

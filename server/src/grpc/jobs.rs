@@ -11,7 +11,7 @@ use proto::submit_job_result::Verdict;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::status;
+use super::status::reply;
 use crate::app::App;
 use crate::deadline;
 
@@ -27,30 +27,21 @@ impl JobService for Jobs {
         &self,
         request: Request<proto::SubmitJobRequest>,
     ) -> Result<Response<proto::SubmitJobResponse>, Status> {
-        let answer = self.submit(request.into_inner()).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| status::of(&error))
+        reply(self.submit(request.into_inner()).await)
     }
 
     async fn batch_submit_jobs(
         &self,
         request: Request<proto::BatchSubmitJobsRequest>,
     ) -> Result<Response<proto::BatchSubmitJobsResponse>, Status> {
-        let answer = self.submit_batch(request.into_inner().requests).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| status::of(&error))
+        reply(self.submit_batch(request.into_inner().requests).await)
     }
 
     async fn get_job(
         &self,
         request: Request<proto::GetJobRequest>,
     ) -> Result<Response<proto::GetJobResponse>, Status> {
-        let answer = self.get(&request.into_inner().id).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| status::of(&error))
+        reply(self.get(&request.into_inner().id).await)
     }
 
     async fn wait_job(
@@ -58,10 +49,7 @@ impl JobService for Jobs {
         request: Request<proto::WaitJobRequest>,
     ) -> Result<Response<proto::WaitJobResponse>, Status> {
         let by_deadline = deadline::time_to_answer(request.extensions());
-        let answer = self.wait(request.into_inner(), by_deadline).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| status::of(&error))
+        reply(self.wait(request.into_inner(), by_deadline).await)
     }
 }
 
@@ -70,7 +58,9 @@ impl Jobs {
         let outline = outline(&request);
         let submitted = self.0.submit(NewJob::try_from(request)?).await?;
         let job = if submitted.duplicate {
-            self.0.queue.get(submitted.id).await?.into()
+            // It may be gone by now; that it was a duplicate stays true.
+            let existing = self.0.queue.get(submitted.id).await;
+            existing.map_or_else(|_| created(proto::Job::default(), &submitted), Into::into)
         } else {
             created(outline, &submitted)
         };
@@ -90,13 +80,15 @@ impl Jobs {
                 format!("must be at most {MAX_BATCH}"),
             ));
         }
-        let parsed: Vec<Result<NewJob>> = requests.into_iter().map(NewJob::try_from).collect();
-        let sound = parsed.iter().flatten().cloned().collect();
+        let mut sound = Vec::with_capacity(requests.len());
+        let parse = |request| NewJob::try_from(request).map(|job| sound.push(job));
+        let parsed: Vec<Result<()>> = requests.into_iter().map(parse).collect();
         let mut submitted = self.0.submit_batch(sound).await?.into_iter();
-        let results = parsed
+        let mut next = || submitted.next().unwrap_or_else(|| Err(no_verdict()));
+        let results: Vec<_> = parsed
             .into_iter()
-            .map(|job| job.and_then(|_| submitted.next().unwrap_or_else(|| Err(no_verdict()))));
-        let results: Vec<_> = results.collect();
+            .map(|parsed| parsed.and_then(|()| next()))
+            .collect();
         fault_of_all(&results)?;
         let results = results.into_iter().map(verdict).collect();
         Ok(proto::BatchSubmitJobsResponse { results })

@@ -6,7 +6,7 @@ use jobflow::{Error, QueueName, Result, proto};
 use proto::queue_service_server::QueueService;
 use tonic::{Request, Response, Status};
 
-use super::status;
+use super::status::reply;
 use crate::app::App;
 
 const DEFAULT_PAGE: usize = 100;
@@ -20,10 +20,7 @@ impl QueueService for Queues {
         &self,
         request: Request<proto::ListQueuesRequest>,
     ) -> Result<Response<proto::ListQueuesResponse>, Status> {
-        let answer = self.list(request.into_inner()).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| status::of(&error))
+        reply(self.list(request.into_inner()).await)
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn unimplemented() -> Response {
         .into_response()
 }
 
-/// The panic itself is in the log, by the panic hook.
+/// A panic ends the call, not the server; it is in the log, by the panic hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     let error = jobflow::Error::Internal {
         message: "the handler panicked".to_owned(),
@@ -88,4 +88,21 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     super::status::of(&error)
         .into_http::<Body>()
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let broken = Router::new()
+            .fallback(|| async { panic!("as this test wants it") as Response })
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = http::Request::<axum::body::Body>::default();
+        let response = broken.oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "13");
+    }
 }

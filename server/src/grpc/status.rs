@@ -1,9 +1,10 @@
 //! The one way from an error to a gRPC status with details.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use jobflow::{Code, Error};
-use tonic::Status;
+use jobflow::{Code, Error, Result};
+use tonic::{Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing::error;
 
@@ -11,7 +12,7 @@ use crate::request_id;
 
 const DOMAIN: &str = "jobflow";
 /// When a caller may try again.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The status of an error: `ErrorInfo` always, `BadRequest` where a field is at
 /// fault, `RetryInfo` where the same call may succeed later.
@@ -25,14 +26,8 @@ pub(crate) fn of(error: &Error) -> Status {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value));
     let request_id = request_id::current().map(|id| ("request_id".to_owned(), id));
-    let metadata: Vec<_> = names.chain(request_id).collect();
-    let mut details = ErrorDetails::with_error_info(
-        error.code().as_str(),
-        DOMAIN,
-        metadata
-            .into_iter()
-            .collect::<std::collections::HashMap<_, _>>(),
-    );
+    let metadata: HashMap<_, _> = names.chain(request_id).collect();
+    let mut details = ErrorDetails::with_error_info(error.code().as_str(), DOMAIN, metadata);
     if let Some(field) = error.field() {
         details.add_bad_request_violation(field, error.to_string());
     }
@@ -40,6 +35,11 @@ pub(crate) fn of(error: &Error) -> Status {
         details.set_retry_info(Some(RETRY_AFTER));
     }
     Status::with_error_details(code, error.to_string(), details)
+}
+
+/// What a handler answers.
+pub(super) fn reply<T>(answer: Result<T>) -> Result<Response<T>, Status> {
+    answer.map(Response::new).map_err(|error| of(&error))
 }
 
 const fn grpc_code(code: Code) -> tonic::Code {

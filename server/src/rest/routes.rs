@@ -31,10 +31,31 @@ pub(crate) fn routes(app: &App) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
 }
 
-/// The panic itself is in the log, by the panic hook.
+/// A panic ends the request, not the server; it is in the log, by the panic hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     let error = jobflow::Error::Internal {
         message: "the handler panicked".to_owned(),
     };
     Problem::from(error).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let broken = Router::new()
+            .fallback(|| async { panic!("as this test wants it") as Response })
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = http::Request::<axum::body::Body>::default();
+        let response = broken.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+    }
 }

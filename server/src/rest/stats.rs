@@ -48,10 +48,11 @@ struct Queue {
 }
 
 pub(super) async fn stats(State(app): State<App>) -> Result<Json<Stats>, Problem> {
-    let snapshot = app.queue.snapshot().await?;
+    let seen = app.look().await?;
+    let health = judge(Ok(&seen));
+    let snapshot = seen.snapshot;
     let all = numbers::all_queues(&snapshot.queues);
     let workers = numbers::worker_metrics(&snapshot.workers);
-    let health = judge(Ok(&snapshot));
     Ok(Json(Stats {
         success: true,
         time: snapshot.time.0,

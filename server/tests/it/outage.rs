@@ -120,6 +120,51 @@ async fn a_store_that_evicts_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
+async fn a_store_that_takes_no_writes_is_not_ready() {
+    let redis = TestRedis::start();
+    let server = Server::over_redis(&redis).await;
+    ready(&server).await;
+    assert_eq!(redis.cli(&["REPLICAOF", "127.0.0.1", "1"]).trim(), "OK");
+    assert_eq!(
+        server.get("/readyz").await.json()["reason"],
+        "STORE_READ_ONLY"
+    );
+    let answer = server.post(r#"{"name":"a"}"#).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json()["reason"], "STORE_READ_ONLY");
+    let stats = server.get("/stats").await.json();
+    assert_eq!(stats["health"]["status"], "unhealthy");
+    assert_eq!(redis.cli(&["REPLICAOF", "NO", "ONE"]).trim(), "OK");
+    ready(&server).await;
+    assert_eq!(server.post(r#"{"name":"a"}"#).await.status, 201);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_store_asks_for_patience() {
+    let redis = TestRedis::start();
+    let server = Server::over_redis(&redis).await;
+    ready(&server).await;
+    assert_eq!(redis.cli(&["CONFIG", "SET", "maxmemory", "1"]).trim(), "OK");
+    let answer = server.post(r#"{"name":"a"}"#).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.json()["reason"], "STORE_OUT_OF_MEMORY");
+    assert_eq!(answer.header("retry-after"), "1");
+    let status = server.jobs().submit_job(request()).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    let batch = proto::BatchSubmitJobsRequest {
+        requests: vec![request(); 3],
+    };
+    let status = server.jobs().batch_submit_jobs(batch).await.unwrap_err();
+    assert_eq!(
+        details(&status).0,
+        "STORE_OUT_OF_MEMORY",
+        "nothing was stored"
+    );
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_store_that_comes_up_evicting_gets_no_jobs() {
     let mut redis = TestRedis::start_with(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
     redis.stop();
