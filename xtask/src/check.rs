@@ -10,8 +10,9 @@ use crate::{setup, tidy};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask check
 
-Formatting, clippy (for this machine and for WebAssembly), luacheck, tidy and,
-where cargo-deny is installed, licences, bans and sources of dependencies.
+Formatting, clippy (for this machine and for WebAssembly), luacheck, tidy,
+links in the docs of the code and, where cargo-deny is installed, licences, bans
+and sources of dependencies.
 Goes on after a failure and tells all of them.";
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
@@ -36,6 +37,12 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
             "--target",
             "wasm32-unknown-unknown",
         ])
+    });
+    steps.attempt("docs", || {
+        let mut cargo = util::cargo();
+        cargo.args(["doc", "--locked", "--workspace", "--all-features"]);
+        cargo.args(["--lib", "--no-deps", "--quiet"]);
+        util::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
     });
     steps.attempt("licences", licences);
     eprintln!();
