@@ -79,10 +79,8 @@ impl Client {
                 self.jobs().submit_job(request).await
             })
             .await?;
-        Ok((
-            answer.job.ok_or_else(|| self.incomplete())?,
-            answer.duplicate,
-        ))
+        let duplicate = answer.duplicate && !is_own_repeat(&job);
+        Ok((answer.job.ok_or_else(|| self.incomplete())?, duplicate))
     }
 
     /// Submits up to 1,000 jobs; one verdict for each, in order.
@@ -107,6 +105,9 @@ impl Client {
                 match &result.verdict {
                     Some(Verdict::Rejected(fault)) if is_transient_reason(&fault.reason) => {
                         passing = Some(unavailable(fault));
+                    }
+                    Some(Verdict::DuplicateId(id)) if is_own_repeat(&jobs[job]) => {
+                        verdicts[job] = Some(Verdict::CreatedId(id.clone()));
                     }
                     verdict => verdicts[job].clone_from(verdict),
                 }
@@ -271,6 +272,12 @@ impl Client {
             "the server's answer is incomplete",
         ))
     }
+}
+
+/// Whether a duplicate of this job can only be the job itself, stored by an
+/// earlier try whose answer was lost: nobody else knows its request id.
+fn is_own_repeat(job: &SubmitJobRequest) -> bool {
+    job.idempotency_key.is_empty()
 }
 
 /// How long the server asks to be left alone.

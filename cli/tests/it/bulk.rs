@@ -101,6 +101,7 @@ async fn lines_can_be_payloads_of_one_kind() {
 async fn what_could_not_be_taken_for_a_moment_is_sent_again() {
     let script = Script {
         refuse_calls: 2,
+        lose_answers: 1,
         reject_jobs: 700,
         ..Script::default()
     };
@@ -108,6 +109,12 @@ async fn what_could_not_be_taken_for_a_moment_is_sent_again() {
     let outcome = submit(&server, &["-"], &lines(1_000)).await;
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(outcome.stdout.lines().collect::<HashSet<_>>().len(), 1_000);
+
+    assert!(
+        outcome.stderr.contains("1,000 jobs created in"),
+        "{}",
+        outcome.stderr
+    );
 
     let script = server.script();
     assert!(script.requests.len() > 1_000);

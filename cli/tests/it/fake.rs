@@ -23,6 +23,8 @@ pub(crate) struct Script {
     pub(crate) hang_ups: usize,
     /// How many of the next submit calls are refused as UNAVAILABLE.
     pub(crate) refuse_calls: usize,
+    /// How many of the next submit calls are done but not answered.
+    pub(crate) lose_answers: usize,
     /// How many of the next jobs of batches are rejected as STORE_UNAVAILABLE.
     pub(crate) reject_jobs: usize,
     /// After this many jobs the server is gone for good.
@@ -103,6 +105,14 @@ impl Script {
         Ok(())
     }
 
+    fn lose_answer(&mut self) -> Result<(), Status> {
+        if self.lose_answers > 0 {
+            self.lose_answers -= 1;
+            return Err(Status::unavailable("lost"));
+        }
+        Ok(())
+    }
+
     /// Stores a job, or finds the one with the same request id.
     fn submit(&mut self, request: SubmitJobRequest) -> (proto::Job, bool) {
         let number = self.jobs.len();
@@ -173,6 +183,7 @@ impl proto::job_service_server::JobService for Fake {
             _ => {}
         }
         let (job, duplicate) = script.submit(request);
+        script.lose_answer()?;
         let job = Some(job);
         Ok(Response::new(proto::SubmitJobResponse { job, duplicate }))
     }
@@ -202,6 +213,7 @@ impl proto::job_service_server::JobService for Fake {
             verdict: Some(verdict),
         });
         let results = results.collect();
+        script.lose_answer()?;
         Ok(Response::new(proto::BatchSubmitJobsResponse { results }))
     }
 

@@ -96,6 +96,22 @@ async fn a_connection_that_breaks_under_a_call_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_makes_no_duplicate() {
+    let script = Script {
+        lose_answers: 1,
+        ..Script::default()
+    };
+    let server = FakeServer::scripted(script).await;
+    let outcome = run(&server.url, ["submit", "resize"]).await;
+    assert!(
+        outcome.stdout.starts_with("submitted"),
+        "{}",
+        outcome.stdout
+    );
+    assert_eq!(server.script().jobs.len(), 1);
+}
+
+#[tokio::test]
 async fn each_submit_has_a_request_id_of_its_own() {
     let server = FakeServer::start().await;
     run(&server.url, ["submit", "resize"]).await;
