@@ -88,11 +88,11 @@ fn write(path: &mut String, pen: char, x: f64, y: f64) {
     write!(path, "{pen}{x:.1} {y:.2}").expect("a string takes any text");
 }
 
-/// A round number not below `value`: 1, 2 or 5 and zeros, at least 1.
+/// A round number not below `value`, at least 1; its half is round as well.
 pub(crate) fn nice_ceiling(value: f64) -> f64 {
     let mut decade = 1.0;
     while decade < 1e15 {
-        for step in [1.0, 2.0, 5.0] {
+        for step in [1.0, 2.0, 3.0, 4.0, 6.0, 8.0] {
             if value <= step * decade {
                 return step * decade;
             }
@@ -179,10 +179,10 @@ mod tests {
             (0.0, 1.0),
             (1.0, 1.0),
             (1.1, 2.0),
-            (4.0, 5.0),
-            (7.0, 10.0),
-            (120.0, 200.0),
-            (49_000.0, 50_000.0),
+            (5.0, 6.0),
+            (9.0, 10.0),
+            (340.0, 400.0),
+            (49_000.0, 60_000.0),
         ] {
             assert!((nice_ceiling(value) - ceiling).abs() < 1e-9, "{value}");
         }

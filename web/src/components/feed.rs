@@ -41,14 +41,20 @@ pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
                 </p>
             }
             <div class="feed" role="table" aria-label="Recently finished jobs" data-testid="feed">
-                <div class="row head" role="row">
-                    {for HEADINGS.iter().map(|(class, heading)| html! {
-                        <span role="columnheader" class={*class}>{*heading}</span>
+                <div role="rowgroup">
+                    <div class="row head" role="row">
+                        {for HEADINGS.iter().map(|(class, heading)| html! {
+                            <span role="columnheader" class={*class}>{*heading}</span>
+                        })}
+                    </div>
+                </div>
+                // A list of its own: beside a child without a key, the keys
+                // would count for nothing and each row be drawn anew.
+                <div role="rowgroup">
+                    {for rows.iter().map(|job| html! {
+                        <Row key={format!("{}-{}", job.id, job.time)} job={Rc::clone(job)} now_seconds={props.now_seconds} />
                     })}
                 </div>
-                {for rows.iter().map(|job| html! {
-                    <Row key={format!("{}-{}", job.id, job.time)} job={Rc::clone(job)} now_seconds={props.now_seconds} />
-                })}
             </div>
             if rows.is_empty() {
                 <p class="empty">{match props.feed.filter {
@@ -76,15 +82,11 @@ fn timings(feed: &Feed) -> Html {
     let Some(timings) = feed.timings() else {
         return Html::default();
     };
-    let pair = |median: Duration, high: Duration| {
-        html! { <b>{format!("{} · {}", format::duration(median), format::duration(high))}</b> }
-    };
+    let time = |time: Duration| html! { <b>{format::duration(time)}</b> };
     html! {
-        <p class="panel-note" title="Median and 95th percentile of the jobs listed below">
-            {format!("p50 · p95 of {}: wait ", timings.jobs)}
-            {pair(timings.wait_p50, timings.wait_p95)}
-            {", run "}
-            {pair(timings.run_p50, timings.run_p95)}
+        <p class="panel-note" title={format!("Median and 95th percentile of the {} jobs listed", timings.jobs)}>
+            {"Waited p50 "}{time(timings.wait_p50)}{", p95 "}{time(timings.wait_p95)}
+            {" · ran p50 "}{time(timings.run_p50)}{", p95 "}{time(timings.run_p95)}
         </p>
     }
 }

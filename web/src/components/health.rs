@@ -31,7 +31,7 @@ pub(crate) fn HealthPanel(props: &HealthProps) -> Html {
                 <HealthIcon status={health.status} />
                 <div role="status">
                     <h2 id="health-title">{health.status.title()}</h2>
-                    {reasons(health)}
+                    {reasons(props)}
                 </div>
             </div>
             {figures(props)}
@@ -39,9 +39,12 @@ pub(crate) fn HealthPanel(props: &HealthProps) -> Html {
     }
 }
 
-fn reasons(health: &Health) -> Html {
+fn reasons(props: &HealthProps) -> Html {
+    let health = &props.health;
+    let idle = props.workers.is_some_and(|workers| workers.alive == 0);
     if health.reasons.is_empty() {
         return html! { <p class="reason">{match health.status {
+            HealthStatus::Healthy if idle => "No job waits, and no worker is running.",
             HealthStatus::Healthy => "Jobs are being done.",
             HealthStatus::Degraded => "Something wants a look.",
             HealthStatus::Unhealthy => "Jobs are not being done.",

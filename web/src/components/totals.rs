@@ -11,7 +11,7 @@ pub(crate) struct TotalsProps {
 
 /// The totals; those that tell of trouble are listed once there is any.
 #[function_component]
-pub(crate) fn TotalsLine(props: &TotalsProps) -> Html {
+pub(crate) fn TotalsPanel(props: &TotalsProps) -> Html {
     let totals = &props.totals;
     let always = [
         ("Submitted", totals.submitted, "Jobs created"),
@@ -59,13 +59,16 @@ pub(crate) fn TotalsLine(props: &TotalsProps) -> Html {
         .into_iter()
         .chain(on_occasion.into_iter().filter(|(_, value, _)| *value > 0));
     html! {
-        <dl class="totals" data-testid="totals">
-            {for shown.map(|(title, value, meaning)| html! {
-                <div class={classes!("total", (value == 0).then_some("zero"))} title={meaning}>
-                    <dt>{title}</dt>
-                    <dd title={format::grouped(value)}>{format::count(value)}</dd>
-                </div>
-            })}
-        </dl>
+        <section class="panel totals-panel" aria-labelledby="totals-title">
+            <h2 class="hidden" id="totals-title">{"Since the queues began"}</h2>
+            <dl class="totals" data-testid="totals">
+                {for shown.map(|(title, value, meaning)| html! {
+                    <div class={classes!("total", (value == 0).then_some("zero"))} title={meaning}>
+                        <dt>{title}</dt>
+                        <dd title={format::grouped(value)}>{format::count(value)}</dd>
+                    </div>
+                })}
+            </dl>
+        </section>
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         health::HealthPanel,
         queues::{QueueLine, QueueTable},
         tile::{SmallTile, Tile},
-        totals::TotalsLine,
+        totals::TotalsPanel,
     },
     format,
     model::{Rates, Snapshot},
@@ -50,16 +50,21 @@ pub(crate) fn Overview(props: &OverviewProps) -> Html {
                 oldest_waiting={latest.and_then(|latest| latest.oldest_waiting)}
             />
             {tiles(state, latest)}
-            {if latest.is_some() && totals.submitted == 0 { first_job() } else { Html::default() }}
+            {match latest {
+                Some(latest) if totals.submitted == 0 => first_job(latest.workers.alive == 0),
+                _ => Html::default(),
+            }}
             <section class="panel rates-panel" aria-labelledby="rates-title">
                 <header class="panel-head">
                     <h2 id="rates-title">{"Throughput"}</h2>
                     <p class="panel-note">{"jobs per second, live"}</p>
                 </header>
                 <Chart history={Rc::clone(&state.history)} now={state.store_now()} rates={state.rates()} />
-                <TotalsLine {totals} />
             </section>
-            <QueueTable queues={queue_lines(state, latest)} />
+            <div class="side">
+                <QueueTable queues={queue_lines(state, latest)} />
+                <TotalsPanel {totals} />
+            </div>
             <RecentActivity
                 feed={state.feed.clone()}
                 now_seconds={state.store_now() / 1_000}
@@ -141,12 +146,16 @@ fn failed_note(rates: &Rates, latest: Option<&Snapshot>) -> String {
         return "no job has failed".into();
     }
     let ended = rates.completed + rates.failed;
-    format!(
-        "{}/s · {} % now · {} in all",
+    let note = format!(
+        "{}/s · {} % fail",
         format::rate(rates.failed),
-        format::percent(rates.failed, ended),
-        format::count(latest.totals.failed)
-    )
+        format::percent(rates.failed, ended)
+    );
+    // Where some were retried or are no longer kept, the count alone tells too little.
+    if latest.totals.failed == latest.counts.failed {
+        return note;
+    }
+    format!("{note} · {} in all", format::count(latest.totals.failed))
 }
 
 fn queue_lines(state: &State, latest: Option<&Snapshot>) -> Vec<QueueLine> {
@@ -167,8 +176,11 @@ fn queue_lines(state: &State, latest: Option<&Snapshot>) -> Vec<QueueLine> {
         .collect()
 }
 
+/// A worker that needs no handler written first.
+const WORKER: &str = "jobflow-worker --queue default --handler '*=simulate:50ms..500ms'";
+
 /// What to do when there is nothing to see: the exact lines to try.
-fn first_job() -> Html {
+fn first_job(no_worker: bool) -> Html {
     let origin = browser::origin();
     let cli = r#"jobflow-cli submit email-delivery --data '{"to":"user@example.com"}'"#;
     let curl = format!(
@@ -180,6 +192,10 @@ fn first_job() -> Html {
             <p>{"Submit one from a terminal, and watch it run here:"}</p>
             <Command text={cli} />
             <Command text={curl} />
+            if no_worker {
+                <p>{"Start a worker that runs it:"}</p>
+                <Command text={WORKER} />
+            }
         </section>
     }
 }
