@@ -1,4 +1,4 @@
-//! The event streams: one entry per script call, a letter and an id per job.
+//! The event streams: one entry per new state and script call, a letter and the ids of the jobs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::state::JobState;
 
 /// Entries read at once, each of up to 256 jobs.
 const MAX_ENTRIES: usize = 100;
-/// A letter for the state, then the id.
-const RECORD: usize = 17;
+/// Of one id.
+const ID_BYTES: usize = 16;
 
 /// A job has moved to a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,31 +136,32 @@ impl EventReader {
 }
 
 fn unpack(queue: &QueueName, entry: &StreamId) -> Vec<Event> {
-    let Some(Value::BulkString(packed)) = entry.map.get("e") else {
-        return Vec::new();
-    };
-    let event = |record: &[u8]| {
-        let (letter, id) = record.split_first()?;
-        Some(Event {
+    let mut events = Vec::new();
+    for (letter, ids) in &entry.map {
+        let (Some(state), Value::BulkString(ids)) = (state_of(letter), ids) else {
+            continue;
+        };
+        let ids = ids.chunks_exact(ID_BYTES).filter_map(JobId::from_slice);
+        events.extend(ids.map(|id| Event {
             queue: queue.clone(),
-            id: JobId::from_slice(id)?,
-            state: state_of(*letter)?,
-        })
-    };
-    packed.chunks_exact(RECORD).filter_map(event).collect()
+            id,
+            state,
+        }));
+    }
+    events
 }
 
 /// The letters that scripts write.
-fn state_of(letter: u8) -> Option<JobState> {
+fn state_of(letter: &str) -> Option<JobState> {
     match letter {
-        b's' => Some(JobState::Scheduled),
-        b'b' => Some(JobState::Blocked),
-        b'w' => Some(JobState::Waiting),
-        b'a' => Some(JobState::Active),
-        b'r' => Some(JobState::Retrying),
-        b'c' => Some(JobState::Completed),
-        b'f' => Some(JobState::Failed),
-        b'x' => Some(JobState::Cancelled),
+        "s" => Some(JobState::Scheduled),
+        "b" => Some(JobState::Blocked),
+        "w" => Some(JobState::Waiting),
+        "a" => Some(JobState::Active),
+        "r" => Some(JobState::Retrying),
+        "c" => Some(JobState::Completed),
+        "f" => Some(JobState::Failed),
+        "x" => Some(JobState::Cancelled),
         _ => None,
     }
 }

@@ -2,10 +2,10 @@
 //! `lua/prelude.lua`.
 //!
 //! Written by scripts only; Rust reads it. Little-endian: version, priority
-//! (1 byte each), crashes, attempt (2 each), score (a double: the place among
-//! the waiting), token of the current lease or 0, token of the last lease that
-//! was finished, ready, claimed, finished (6 each, milliseconds), worker (1-byte
-//! length), idempotency entry (2-byte length).
+//! (1 byte each), crashes, attempt (2 each), token of the current lease or 0,
+//! token of the last lease that was finished, finished, claimed, ready (6 each,
+//! the last three milliseconds), score (a double: the place among the waiting),
+//! worker (1-byte length), idempotency entry (2-byte length).
 
 use crate::job::{LeaseToken, StoreTime};
 
@@ -38,14 +38,14 @@ impl Meta {
         let priority = u8::try_from(reader.number::<1>()?).ok()?;
         let crashes = u32::try_from(reader.number::<2>()?).ok()?;
         let attempt = u32::try_from(reader.number::<2>()?).ok()?;
-        let _score = reader.number::<8>()?;
         let token = reader.number::<6>()?;
         let _ended = reader.number::<6>()?;
-        let [ready, claimed, finished] = [
+        let [finished, claimed, ready] = [
             reader.number::<6>()?,
             reader.number::<6>()?,
             reader.number::<6>()?,
         ];
+        let _score = reader.number::<8>()?;
         let worker_len = reader.number::<1>()?;
         let worker = reader.text(worker_len)?;
         let entry_len = reader.number::<2>()?;
@@ -94,10 +94,10 @@ mod tests {
 
     fn packed() -> Vec<u8> {
         let mut bytes = vec![VERSION, 5, 2, 0, 3, 0];
-        bytes.extend(7.5_f64.to_le_bytes());
-        for number in [9_u64, 8, 1_000, 2_000, 3_000] {
+        for number in [9_u64, 8, 3_000, 2_000, 1_000] {
             bytes.extend(&number.to_le_bytes()[..6]);
         }
+        bytes.extend(7.5_f64.to_le_bytes());
         bytes.extend(b"\x03box\x03\x00k:a");
         bytes
     }

@@ -1,17 +1,16 @@
 -- extend: renew the leases of one worker on one queue, each fenced by its token.
 -- KEYS     meta active
--- ARGV     1 lease_ms, then per job: id, token
+-- ARGV     1 lease_ms, then per job: id, token (6 bytes)
 -- RETURNS  {'held' | 'LEASE_LOST', …}
 -- ERRORS   LEASE_LOST (per job: somebody else has it, or nobody)
 -- EVENTS   -
 -- COST     O(jobs · log n), jobs ≤ 256
-local deadline = now_ms() + tonumber(ARGV[1])
+local deadline = integer(now_ms() + tonumber(ARGV[1]))
 local ids = {}
 for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 local verdicts, leases = {}, {}
 for i, packed in ipairs(call('HMGET', meta, unpack(ids))) do
-  local token = select(5, unpack_meta(packed))
-  if token == tonumber(ARGV[2 * i + 1]) then
+  if is_meta(packed) and packed:sub(TOKEN, ENDED - 1) == ARGV[2 * i + 1] then
     verdicts[i] = 'held'
     leases[#leases + 1], leases[#leases + 2] = deadline, ids[i]
   else

@@ -8,30 +8,43 @@ local call = redis.call
 local BAND = 2 ^ 48
 -- How many entries the event stream keeps, at the least.
 local EVENT_ENTRIES = 2000
--- The packed record of a job, see src/meta.rs: version, priority, crashes, attempt, score, token,
--- ended, ready, claimed, finished, worker, key. Absent until first needed.
-local META, META_VERSION, META_MIN = '<BBHHdI6I6I6I6I6Bc0Hc0', 1, 47
+-- The packed record of a job, see src/meta.rs: version, priority, crashes, attempt, token, ended,
+-- finished, claimed, ready, score, worker, key. Absent until first needed. Scripts that change few
+-- fields of many records cut and join the bytes instead: TOKEN, ENDED, … say where a field begins.
+local META, META_VERSION, META_MIN = '<BBHHI6I6I6I6I6dBc0Hc0', 1, 47
+local TOKEN, ENDED, CLAIMED = 7, 13, 25
+local ZERO = struct.pack('<I6', 0)
 
 local function now_ms()
   local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function pack_meta(priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key)
-  return struct.pack(META, META_VERSION, priority, crashes, attempt, score, token, ended, ready, claimed,
-    finished, #worker, worker, #key, key)
+local function pack_meta(priority, crashes, attempt, token, ended, finished, claimed, ready, score, worker, key)
+  return struct.pack(META, META_VERSION, priority, crashes, attempt, token, ended, finished, claimed, ready,
+    score, #worker, worker, #key, key)
+end
+
+-- Whether a record can be read: struct.unpack raises on lengths that do not add up, and nothing
+-- may raise after a write.
+local function is_meta(packed)
+  if not packed or #packed < META_MIN or packed:byte(1) ~= META_VERSION then return false end
+  local worker_len = packed:byte(45)
+  local low, high = packed:byte(46 + worker_len, 47 + worker_len)
+  return high and #packed == META_MIN + worker_len + low + 256 * high
 end
 
 -- Returns the fields behind the version; nothing when the record can not be read.
 local function unpack_meta(packed)
-  if not packed or #packed < META_MIN or packed:byte(1) ~= META_VERSION then return nil end
-  -- struct.unpack raises on lengths that do not add up, and nothing may raise after a write.
-  local worker_len = packed:byte(45)
-  local low, high = packed:byte(46 + worker_len, 47 + worker_len)
-  if not high or #packed ~= META_MIN + worker_len + low + 256 * high then return nil end
-  local _, priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key =
+  if not is_meta(packed) then return nil end
+  local _, priority, crashes, attempt, token, ended, finished, claimed, ready, score, worker, key =
     struct.unpack(META, packed)
-  return priority, crashes, attempt, score, token, ended, ready, claimed, finished, worker, key
+  return priority, crashes, attempt, token, ended, finished, claimed, ready, score, worker, key
+end
+
+-- Redis writes a number that is an argument with all 17 digits of a double, which is slow.
+local function integer(number)
+  return string.format('%d', number)
 end
 
 -- submit.lua puts the time at the end of every spec.
@@ -55,11 +68,9 @@ local function wake_for(set, due)
   if head[2] and tonumber(head[2]) >= due then ensure_wake() end
 end
 
--- One entry a call: for each job a letter of its new state and its 16 bytes of id.
-local function publish(records)
-  if #records > 0 then
-    call('XADD', events, 'MAXLEN', '~', EVENT_ENTRIES, '*', 'e', table.concat(records))
-  end
+-- One entry a call: for each new state a letter and the ids of the jobs that are in it now.
+local function publish(...)
+  call('XADD', events, 'MAXLEN', '~', EVENT_ENTRIES, '*', ...)
 end
 
 local function count(name, by)
@@ -100,19 +111,18 @@ local function promote_from(set, now, limit)
   for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
   call('ZREM', set, unpack(ids))
   local last = call('HINCRBY', counters, 'seq', #ids)
-  local metas, scores, packed, records = call('HMGET', meta, unpack(ids)), {}, {}, {}
+  local metas, scores, packed = call('HMGET', meta, unpack(ids)), {}, {}
   for i, id in ipairs(ids) do
-    local priority, crashes, attempt, _, _, ended, _, claimed, finished, worker, key = unpack_meta(metas[i])
+    local priority, crashes, attempt, _, ended, finished, claimed, _, _, worker, key = unpack_meta(metas[i])
     local score = (priority or 5) * BAND + last - #ids + i
-    scores[2 * i - 1], scores[2 * i] = score, id
+    scores[2 * i - 1], scores[2 * i] = integer(score), id
     packed[2 * i - 1] = id
-    packed[2 * i] = pack_meta(priority or 5, crashes or 0, attempt or 0, score, 0, ended or 0,
-      tonumber(due[2 * i]), claimed or 0, finished or 0, worker or '', key or '')
-    records[i] = 'w' .. id
+    packed[2 * i] = pack_meta(priority or 5, crashes or 0, attempt or 0, 0, ended or 0, finished or 0,
+      claimed or 0, tonumber(due[2 * i]), score, worker or '', key or '')
   end
   call('ZADD', waiting, unpack(scores))
   call('HSET', meta, unpack(packed))
-  publish(records)
+  publish('w', table.concat(ids))
   head = call('ZRANGE', set, 0, 0, 'WITHSCORES')
   return #ids, tonumber(head[2])
 end
@@ -125,16 +135,15 @@ end
 
 -- Puts jobs whose record can not be read aside, where people see them.
 local function set_aside(ids, now)
-  local failures, errors, records = {}, {}, {}
+  local failures, errors = {}, {}
   for i, id in ipairs(ids) do
     failures[2 * i - 1], failures[2 * i] = now, id
     errors[2 * i - 1], errors[2 * i] = id, 'E\14CORRUPT_RECORDthe record of the job can not be read'
-    records[i] = 'f' .. id
   end
   call('ZADD', failed, unpack(failures))
   call('HSET', results, unpack(errors))
   count('failed', #ids)
-  publish(records)
+  publish('f', table.concat(ids))
 end
 
 -- Takes up to `limit` jobs back whose lease ran out: to the head of their band, or to failed when
@@ -144,41 +153,42 @@ local function reap_expired(now, limit, cap)
   if not head[1] or tonumber(head[2]) > now then return 0, 0, tonumber(head[2]) end
   local ids = call('ZRANGEBYSCORE', active, '-inf', now, 'LIMIT', 0, limit)
   call('ZREM', active, unpack(ids))
-  local back, over, packed, errors, records, corrupt = {}, {}, {}, {}, {}, {}
-  local lost = 'E\11WORKER_LOST' .. string.format('%d', cap) .. ' workers were lost while they ran this job'
+  local back, over, back_ids, over_ids, packed, errors, corrupt = {}, {}, {}, {}, {}, {}, {}
+  local lost = 'E\11WORKER_LOST' .. integer(cap) .. ' workers were lost while they ran this job'
   for i, record in ipairs(call('HMGET', meta, unpack(ids))) do
     local id = ids[i]
-    local priority, crashes, attempt, score, _, ended, ready, claimed, _, worker, key = unpack_meta(record)
+    local priority, crashes, attempt, _, ended, _, claimed, ready, score, worker, key = unpack_meta(record)
     local is_over = priority and crashes + 1 >= cap
     if not priority then
       corrupt[#corrupt + 1] = id
     elseif is_over then
-      over[#over + 1], over[#over + 2] = now, id
+      over[#over + 1], over[#over + 2], over_ids[#over_ids + 1] = now, id, id
       errors[#errors + 1], errors[#errors + 2] = id, lost
-      records[#records + 1] = 'f' .. id
     else
-      back[#back + 1], back[#back + 2] = score, id
-      records[#records + 1] = 'w' .. id
+      back[#back + 1], back[#back + 2], back_ids[#back_ids + 1] = integer(score), id, id
     end
     if priority then
       packed[#packed + 1] = id
-      packed[#packed + 1] = pack_meta(priority, crashes + 1, attempt - 1, score, 0, ended, ready, claimed,
-        is_over and now or 0, worker, key)
+      packed[#packed + 1] = pack_meta(priority, crashes + 1, attempt - 1, 0, ended, is_over and now or 0, claimed,
+        ready, score, worker, key)
     end
   end
-  if #back > 0 then call('ZADD', waiting, unpack(back)) end
+  if #packed > 0 then call('HSET', meta, unpack(packed)) end
   if #over > 0 then
     call('ZADD', failed, unpack(over))
     call('HSET', results, unpack(errors))
+    count('failed', #over_ids)
+    publish('f', table.concat(over_ids))
   end
-  if #packed > 0 then call('HSET', meta, unpack(packed)) end
+  if #back > 0 then
+    call('ZADD', waiting, unpack(back))
+    ensure_wake()
+    publish('w', table.concat(back_ids))
+  end
   if #corrupt > 0 then set_aside(corrupt, now) end
-  if #back > 0 then ensure_wake() end
   count('lease_expired', #ids)
-  count('failed', #over / 2)
-  publish(records)
   head = call('ZRANGE', active, 0, 0, 'WITHSCORES')
-  return #back / 2, #over / 2 + #corrupt, tonumber(head[2])
+  return #back_ids, #over_ids + #corrupt, tonumber(head[2])
 end
 
 -- Moves up to `limit` waiting jobs to active under one fresh token.
@@ -190,33 +200,40 @@ local function claim_jobs(now, limit, lease_ms, worker)
     return nil
   end
   local ids = {}
-  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
   local found_specs, found_metas = call('HMGET', specs, unpack(ids)), call('HMGET', meta, unpack(ids))
   local token, deadline = call('HINCRBY', counters, 'claims', 1), now + lease_ms
-  local taken, taken_specs, taken_metas = {}, {}, {}
-  local leases, packed, records, corrupt = {}, {}, {}, {}
+  local n, taken, taken_specs, taken_metas, leases, packed, corrupt = 0, {}, {}, {}, {}, {}, {}
+  -- What the records of all jobs that run for the first time have in common.
+  local first, tail, lease_end = {}, struct.pack('<Bc0H', #worker, worker, 0), integer(deadline)
+  for band = 0, 9 do
+    first[band] = struct.pack('<BBHHI6I6I6I6', META_VERSION, band, 0, 1, token, 0, 0, now)
+  end
   for i, id in ipairs(ids) do
-    local score = tonumber(popped[2 * i])
-    local priority, crashes, attempt, _, _, ended, ready, _, _, _, key = math.floor(score / BAND), 0, 0, 0, 0, 0, 0
-    if found_metas[i] then
-      priority, crashes, attempt, _, _, ended, ready, _, _, _, key = unpack_meta(found_metas[i])
-    end
-    if not found_specs[i] or not priority then
-      corrupt[#corrupt + 1] = id
+    local spec, record, score = found_specs[i], found_metas[i], tonumber(popped[2 * i])
+    if not spec or #spec < 9 then
+      record = nil
+    elseif not record then
+      -- Ready since it was submitted: the low six bytes of the time at the end of the spec.
+      record = first[math.floor(score / BAND)] .. spec:sub(-8, -3) .. struct.pack('<d', score) .. tail
     else
-      if ready == 0 then ready = created_ms(found_specs[i]) or now end
-      local record = pack_meta(priority, crashes, attempt + 1, score, token, ended, ready, now, 0, worker, key or '')
-      local n = #taken + 1
-      taken[n], taken_specs[n], taken_metas[n] = id, found_specs[i], record
-      leases[2 * n - 1], leases[2 * n] = deadline, id
+      local priority, crashes, attempt, _, ended, _, _, ready, _, _, key = unpack_meta(record)
+      if ready == 0 then ready = created_ms(spec) end
+      record = priority and pack_meta(priority, crashes, attempt + 1, token, ended, 0, now, ready, score, worker, key)
+    end
+    if record then
+      n = n + 1
+      taken[n], taken_specs[n], taken_metas[n] = id, spec, record
+      leases[2 * n - 1], leases[2 * n] = lease_end, id
       packed[2 * n - 1], packed[2 * n] = id, record
-      records[n] = 'a' .. id
+    else
+      corrupt[#corrupt + 1] = id
     end
   end
-  if #taken > 0 then
+  if n > 0 then
     call('ZADD', active, unpack(leases))
     call('HSET', meta, unpack(packed))
-    publish(records)
+    publish('a', table.concat(taken))
   end
   if #corrupt > 0 then set_aside(corrupt, now) end
   if call('ZCARD', waiting) > 0 then ensure_wake() else call('DEL', wake) end

@@ -22,7 +22,7 @@ local oldest = -1
 if #heads > 0 then
   local metas = call('HMGET', meta, unpack(heads))
   for i, spec in ipairs(call('HMGET', specs, unpack(heads))) do
-    local ready = select(7, unpack_meta(metas[i])) or 0
+    local ready = select(8, unpack_meta(metas[i])) or 0
     if ready == 0 then ready = created_ms(spec) or 0 end
     if ready > 0 then oldest = math.max(oldest, now - ready) end
   end

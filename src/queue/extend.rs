@@ -37,7 +37,7 @@ impl JobQueue {
             let mut call = Call::new(&lua::EXTEND, &keys);
             call.arg(millis(lease));
             for (id, token) in chunk {
-                call.arg(id.as_bytes()).arg(token.0);
+                call.arg(id.as_bytes()).arg(&token.to_bytes());
             }
             let words: Vec<String> = call.run(&self.core.store).await?;
             if words.len() != chunk.len() {

@@ -145,7 +145,7 @@ async fn finish_queue(
     for at in places {
         let finish = &finishes[*at];
         call.arg(finish.id.as_bytes())
-            .arg(finish.token.0)
+            .arg(&finish.token.to_bytes())
             .arg(finish.word);
         call.arg(millis(finish.delay)).arg(&finish.body[..]);
     }

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::{Error, Result};
 use crate::job::{JobId, QueueName, StoreTime};
-use crate::keys;
+use crate::keys::{self, QueueKeys};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::options::{NewJob, RunAt};
 use crate::queue::{Core, JobQueue};
@@ -83,6 +83,8 @@ impl JobQueue {
 #[derive(Clone)]
 pub(crate) struct Prepared {
     id: JobId,
+    /// The id was made just now.
+    fresh: bool,
     queue: QueueName,
     spec: BytesMut,
     priority: u8,
@@ -99,6 +101,7 @@ impl Prepared {
             (None, None) => String::new(),
         };
         Self {
+            fresh: job.id.is_none(),
             id: job.id.unwrap_or_else(|| JobId::generate(&job.queue)),
             spec: Spec::encode(&job),
             priority: job.priority.get(),
@@ -186,16 +189,11 @@ async fn submit_chunk(
     jobs: &[&Prepared],
 ) -> Result<Vec<Submitted>> {
     let keys = core.register(queue).await?;
-    let mut call = Call::new(&lua::SUBMIT, &keys);
-    for job in jobs {
-        call.arg(job.id.as_bytes())
-            .arg(&job.spec[..])
-            .arg(job.priority);
-        call.arg(Due(job.run_at)).arg(&job.entry);
-    }
-    // Repeating it is safe: a job that was stored is found by its id.
-    let reply = match call.run(&core.store).await {
-        Err(Error::StoreUnavailable) => call.run(&core.store).await?,
+    // An id that was made for this call can not be there before it.
+    let fresh = jobs.iter().all(|job| job.fresh);
+    let reply = match submit_call(&keys, jobs, fresh).run(&core.store).await {
+        // It may have been stored: from now on the ids must be looked for.
+        Err(Error::StoreUnavailable) => submit_call(&keys, jobs, false).run(&core.store).await?,
         other => other?,
     };
     let (now, verdicts): (u64, Vec<Bytes>) = reply;
@@ -208,6 +206,18 @@ async fn submit_chunk(
         .zip(verdicts)
         .map(|(job, verdict)| submitted(job, &verdict, StoreTime(now)))
         .collect()
+}
+
+fn submit_call(keys: &QueueKeys, jobs: &[&Prepared], fresh: bool) -> Call {
+    let mut call = Call::new(&lua::SUBMIT, keys);
+    call.arg(if fresh { "fresh" } else { "check" });
+    for job in jobs {
+        call.arg(job.id.as_bytes())
+            .arg(&job.spec[..])
+            .arg(job.priority);
+        call.arg(Due(job.run_at)).arg(&job.entry);
+    }
+    call
 }
 
 fn submitted(job: &Prepared, verdict: &[u8], time: StoreTime) -> Result<Submitted> {
