@@ -1,1 +1,18 @@
-//! The binaries together, as users meet them. Each test has its own system.
+//! The binaries together, as their users meet them: server, workers and CLI as
+//! processes, a browser, and a client in another language. Each test has a
+//! system of its own, with its own Redis, and ends with an audit of it.
+//!
+//! The figures that some tests print are measurements, shown by
+//! `cargo xtask test -- --package jobflow --test e2e -- --nocapture`; none of
+//! them decides whether a test passes.
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+#![expect(clippy::print_stdout, reason = "figures, and what a failed process said")]
+
+mod bulk;
+mod journey;
+mod outage;
+mod process;
+mod recovery;
+mod rest;
+mod submitters;
+mod system;

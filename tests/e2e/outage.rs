@@ -1,0 +1,247 @@
+//! A Redis that goes away, comes back, or forgets its scripts, under load.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use jobflow::JobState;
+use jobflow::proto::{self, SubmitJobRequest, WaitJobRequest};
+use jobflow::testing::{TestRedis, wait_for};
+use tokio::task::block_in_place;
+
+use crate::process::Process;
+use crate::submitters::{Ledger, Submitters};
+use crate::system::{System, WorkerAt, figure};
+
+const OUTAGES: usize = 10;
+
+async fn worker(system: &mut System) -> WorkerAt {
+    let queues = Submitters::queues();
+    let mut arguments: Vec<_> = queues.iter().map(String::as_str).collect();
+    arguments.extend(["--queue", "default", "--concurrency", "32"]);
+    arguments.extend(["--lease", "10s", "--handler", "*=simulate:1ms..20ms"]);
+    system.worker(&arguments).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_job_is_lost_when_redis_stops_or_is_killed() {
+    let mut system = System::start_on(TestRedis::start_durable()).await;
+    let worker = worker(&mut system).await;
+    let load = Submitters::start(&system);
+    let mut probes = Vec::new();
+    let (mut gaps, mut starts) = (Vec::new(), Vec::new());
+    for round in 0..OUTAGES {
+        busy(&load, load.acknowledged() + 50).await;
+        if round % 2 == 0 {
+            block_in_place(|| system.redis.stop());
+        } else {
+            block_in_place(|| system.redis.kill());
+        }
+        felt(&system, &load).await;
+        let starting = Instant::now();
+        block_in_place(|| system.redis.resume());
+        let back = Instant::now();
+        probes.extend(probe(&system).await);
+        starts.push(back - starting);
+        gaps.push(back.elapsed());
+    }
+    let ledger = load.finish().await;
+    gaps.sort_unstable();
+    figure(
+        "from Redis being back until a new job is completed, by REST and gRPC",
+        format!(
+            "{:?} (median), {:?} (longest of {OUTAGES})",
+            gaps[OUTAGES / 2],
+            gaps[OUTAGES - 1]
+        ),
+    );
+    figure(
+        "longest start of Redis",
+        format!("{:?}", starts.iter().max().unwrap()),
+    );
+    assert!(system.worker_at(worker).is_running() && system.server().is_running());
+    all_are_completed(&system, ledger, &probes).await;
+    system.close().await;
+}
+
+/// Waits until the callers have had so many acknowledgements.
+async fn busy(load: &Submitters, acknowledged: usize) {
+    let busy = async || (load.acknowledged() >= acknowledged).then_some(());
+    wait_for("the callers to be busy", busy).await;
+}
+
+/// Waits until the outage has been felt at each door.
+async fn felt(system: &System, load: &Submitters) {
+    let refused = load.refused();
+    let felt = async || (load.refused() > refused + 3).then_some(());
+    wait_for("calls to be refused", felt).await;
+    let rest = system.rest();
+    let red = async || {
+        let ready = rest.get("/readyz").await;
+        (ready.status == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    };
+    wait_for("/readyz to be red", red).await;
+    assert_eq!(rest.get("/healthz").await.status, StatusCode::OK);
+}
+
+/// Submits a job by each door until it is taken, waits until both are
+/// completed, and returns their ids.
+async fn probe(system: &System) -> Vec<String> {
+    let rest = system.rest();
+    let (by_rest, by_grpc) = tokio::join!(
+        async {
+            let taken = async || {
+                let answer = rest.post(r#"{"name":"probe"}"#).await;
+                (answer.status == StatusCode::CREATED).then(|| answer.job_id())
+            };
+            let id = wait_for("REST to take a job", taken).await;
+            let completed = async || {
+                let answer = rest.get(&format!("/jobs/{id}")).await;
+                (answer.status == StatusCode::OK && answer.json()["job"]["status"] == "completed")
+                    .then_some(())
+            };
+            wait_for("the job by REST", completed).await;
+            id
+        },
+        async {
+            let request = SubmitJobRequest {
+                kind: "probe".to_owned(),
+                ..SubmitJobRequest::default()
+            };
+            let taken = async || system.jobs().submit_job(request.clone()).await.ok();
+            let taken = wait_for("gRPC to take a job", taken).await;
+            let id = taken.into_inner().job.unwrap().id;
+            let wait = WaitJobRequest {
+                id: id.clone(),
+                timeout: None,
+            };
+            let ended = async || system.jobs().wait_job(wait.clone()).await.ok();
+            let ended = wait_for("the job by gRPC", ended).await.into_inner();
+            assert_eq!(ended.job.unwrap().state(), proto::JobState::Completed);
+            id
+        }
+    );
+    vec![by_rest, by_grpc]
+}
+
+/// Each acknowledged id is a job of its own and is completed, once. A probe
+/// that was refused may be there all the same: nobody asked for it twice.
+async fn all_are_completed(system: &System, ledger: Ledger, probes: &[String]) {
+    let Ledger {
+        acknowledged,
+        reasons,
+        refused,
+        longest_gap,
+    } = ledger;
+    figure("acknowledged under the outages", acknowledged.len());
+    figure("refused, and why", format!("{refused}, {reasons:?}"));
+    figure(
+        "longest time of a caller without an acknowledgement",
+        format!("{longest_gap:?}"),
+    );
+    let known = [
+        "REST \"STORE_UNAVAILABLE\"",
+        "REST \"STORE_LOADING\"",
+        "gRPC Unavailable",
+    ];
+    for reason in &reasons {
+        assert!(
+            known.iter().any(|known| reason.starts_with(known)),
+            "{reason}"
+        );
+    }
+    let ids: HashSet<_> = acknowledged.iter().chain(probes).collect();
+    assert_eq!(
+        ids.len(),
+        acknowledged.len() + probes.len(),
+        "an id was given twice"
+    );
+    system.completes(ids.len() as u64).await;
+    for id in &ids {
+        system.reaches(id, JobState::Completed).await;
+    }
+    let totals = system.totals().await;
+    assert_eq!(
+        totals.submitted, totals.completed,
+        "each job completes once"
+    );
+    let strays = totals.submitted - ids.len() as u64;
+    let default = system.queue.snapshot().await.unwrap();
+    let default = default
+        .queues
+        .iter()
+        .find(|queue| queue.name.as_str() == "default");
+    let probed = default.unwrap().totals.submitted - probes.len() as u64;
+    assert_eq!(strays, probed, "a repeated call made a second job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_redis_forgot_are_no_trouble_to_callers() {
+    let mut system = System::start().await;
+    let worker = worker(&mut system).await;
+    let load = Submitters::start(&system);
+    let mut flush = Command::new("redis-cli");
+    let port = system.redis.port().to_string();
+    flush.args(["-p", &port, "-r", "500", "-i", "0.005", "SCRIPT", "FLUSH"]);
+    let mut flush = Process::start("flush", &mut flush, system.folder());
+    assert!(flush.ended().await.success(), "{flush}");
+    assert_eq!(
+        flush.log().lines().filter(|line| *line == "OK").count(),
+        500
+    );
+
+    let ledger = load.finish().await;
+    assert_eq!(ledger.refused, 0, "{:?}", ledger.reasons);
+    figure(
+        "acknowledged while scripts were forgotten 500 times",
+        ledger.acknowledged.len(),
+    );
+    system.completes(ledger.acknowledged.len() as u64).await;
+    let totals = system.totals().await;
+    assert_eq!(totals.submitted, ledger.acknowledged.len() as u64);
+    assert_eq!(
+        (totals.errored, totals.lease_lost, totals.lease_expired),
+        (0, 0, 0)
+    );
+    let log = system.worker_at(worker).log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    system.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_before_its_redis_comes_to_life_with_it() {
+    let mut redis = TestRedis::start();
+    redis.stop();
+    let mut system = System::start_on(redis).await;
+    system.start_worker(&["--handler", "*=simulate:1ms"]);
+    let rest = system.rest();
+    let refused = rest.post(r#"{"name":"probe"}"#).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{refused:?}"
+    );
+    assert_eq!(refused.json()["reason"], "STORE_UNAVAILABLE");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(refused.headers["content-type"], "application/problem+json");
+    assert_eq!(
+        rest.get("/readyz").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let offline = system
+        .run_cli(&["submit", "probe", "--retry-for", "0s"])
+        .await;
+    assert_eq!(offline.status.code(), Some(6), "{offline:?}");
+
+    block_in_place(|| system.redis.resume());
+    let back = Instant::now();
+    probe(&system).await;
+    let alive: Duration = back.elapsed();
+    figure(
+        "from the first start of Redis until a job is completed",
+        format!("{alive:?}"),
+    );
+    assert_eq!(rest.get("/readyz").await.status, StatusCode::OK);
+    system.close().await;
+}
