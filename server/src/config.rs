@@ -25,7 +25,7 @@ pub struct Args {
     /// Separates installations in one Redis [default: default]
     #[arg(long, env = "JOBFLOW_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<Namespace>,
-    /// Where to listen; may be given several times [default: 127.0.0.1:4000]
+    /// Where to listen; may be given several times, or separated by commas [default: 127.0.0.1:4000]
     #[arg(
         long,
         env = "JOBFLOW_LISTEN",

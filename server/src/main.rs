@@ -1,12 +1,27 @@
 //! `jobflow-server`: see `--help`.
 
-use anyhow::Context;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
 use clap::Parser;
+use jobflow_server::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = jobflow_server::Args::parse().into_config()?;
+async fn main() -> ExitCode {
+    match serve(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When nobody reads standard error, the exit code has to do.
+            let _unread = writeln!(std::io::stderr(), "jobflow-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> Result<()> {
+    let config = args.into_config()?;
     jobflow_server::init_log(config.log_format);
     let listeners = jobflow_server::bind(&config.listen).await?;
     let mut terminate = signal(SignalKind::terminate()).context("can not listen for SIGTERM")?;
