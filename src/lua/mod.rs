@@ -10,6 +10,8 @@ use crate::redis::Store;
 
 /// The most jobs in one call: a script holds up everybody else while it runs.
 pub(crate) const MAX_JOBS: usize = 256;
+/// How often a call loads its script: Redis can lose it again before it runs.
+const MAX_LOADS: usize = 5;
 
 /// Declares a script: the prelude and a file of the same name.
 macro_rules! queue_script {
@@ -62,15 +64,18 @@ impl Call {
     /// Runs it, and loads the script first where Redis has lost it: after a
     /// restart, a fail-over or a `SCRIPT FLUSH`.
     pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
-        match store.query(&self.command).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                store.load(self.script).await?;
-                Ok(store
-                    .query(&self.command)
-                    .await
-                    .map_err(|e| store.fault(&e))?)
+        let mut loads = 0;
+        loop {
+            match store.query(&self.command).await {
+                Err(error)
+                    if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+                        && loads < MAX_LOADS =>
+                {
+                    loads += 1;
+                    store.load(self.script).await?;
+                }
+                other => return other.map_err(|error| store.fault(&error)),
             }
-            other => Ok(other.map_err(|error| store.fault(&error))?),
         }
     }
 }
