@@ -190,8 +190,10 @@ impl System {
 
     /// The totals of all queues.
     pub(crate) async fn totals(&self) -> Totals {
+        // A connection that was idle while Redis was away tells of it once.
+        let asked = async || self.queue.snapshot().await.ok();
         let mut all = Totals::default();
-        for queue in self.queue.snapshot().await.unwrap().queues {
+        for queue in wait_for("the numbers", asked).await.queues {
             all += queue.totals;
         }
         all
