@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
 
 use crate::util::say;
 
@@ -26,14 +27,14 @@ const GRACE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
 
 enum Event {
-    Signal,
+    Signal(i32),
     Exited(&'static str, Option<ExitStatus>),
 }
 
 /// Why [`Children::watch`] came back.
 pub(crate) enum End {
-    /// The user, or whoever started this program, asked for it.
-    Asked,
+    /// The user, or whoever started this program, asked for it by this signal.
+    Asked(&'static str),
     /// A child ended that should not have.
     Died(String),
 }
@@ -57,8 +58,8 @@ impl Children {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let on_signal = sender.clone();
         thread::spawn(move || {
-            for _ in signals.forever() {
-                if on_signal.send(Event::Signal).is_err() {
+            for signal in signals.forever() {
+                if on_signal.send(Event::Signal(signal)).is_err() {
                     return;
                 }
             }
@@ -134,7 +135,7 @@ impl Children {
                 bail!("{what} is not ready after {} s", within.as_secs());
             }
             match self.events.recv_timeout(POLL) {
-                Ok(Event::Signal) => bail!("stopped before {what} was ready"),
+                Ok(Event::Signal(_)) => bail!("stopped before {what} was ready"),
                 Ok(Event::Exited(name, status)) => {
                     self.forget(name);
                     bail!("{name} ended before {what} was ready ({})", told(status));
@@ -148,7 +149,8 @@ impl Children {
     /// Blocks until a child ends or the user wants an end.
     pub(crate) fn watch(&mut self) -> End {
         match self.events.recv() {
-            Ok(Event::Signal) | Err(_) => End::Asked,
+            Ok(Event::Signal(signal)) => End::Asked(signal_name(signal).unwrap_or("a signal")),
+            Err(_) => End::Died("the watch over the children ended".to_owned()),
             Ok(Event::Exited(name, status)) => {
                 self.forget(name);
                 End::Died(format!("{name} ended ({})", told(status)))
@@ -160,7 +162,7 @@ impl Children {
     /// signal is an error.
     pub(crate) fn wait_for(&mut self, awaited: &str) -> Result<()> {
         match self.events.recv() {
-            Ok(Event::Signal) | Err(_) => bail!("stopped"),
+            Ok(Event::Signal(_)) | Err(_) => bail!("stopped"),
             Ok(Event::Exited(name, status)) => {
                 self.forget(name);
                 let clean = status.is_some_and(|status| status.success());
@@ -183,7 +185,7 @@ impl Children {
                 let left = deadline.saturating_duration_since(Instant::now());
                 match self.events.recv_timeout(left) {
                     Ok(Event::Exited(ended, _)) => self.forget(ended),
-                    Ok(Event::Signal) => {
+                    Ok(Event::Signal(_)) => {
                         say(&format!("killing {name}"));
                         signal(group, Signal::KILL);
                     }

@@ -66,12 +66,12 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
     }
 
     let end = children.watch();
-    if let End::Asked = end {
-        say("stopping");
+    if let End::Asked(signal) = end {
+        say(&format!("stopping on {signal}"));
     }
     children.stop();
     match end {
-        End::Asked => Ok(()),
+        End::Asked(_) => Ok(()),
         End::Died(what) => bail!("{what}; everything else was stopped"),
     }
 }
@@ -117,7 +117,7 @@ fn start_server(children: &mut Children, addresses: &Addresses) -> Result<()> {
 fn start_worker(children: &mut Children, addresses: &Addresses) -> Result<()> {
     let port = redis::free_port()?;
     let mut worker = binary("jobflow-worker")?;
-    worker.args(["--redis", &addresses.redis, "--concurrency", "16"]);
+    worker.args(["--redis", &addresses.redis, "--concurrency", "24"]);
     worker.args(["--listen", &format!("127.0.0.1:{port}")]);
     for queue in load::QUEUES {
         worker.args(["--queue", queue]);
