@@ -137,15 +137,6 @@ impl Store {
         Ok(StoreTime(seconds * 1_000 + micros / 1_000))
     }
 
-    pub(crate) async fn load(&self, script: &::redis::Script) -> Result<()> {
-        let (mut connection, _) = self
-            .connection()
-            .await
-            .map_err(|error| self.fault(&error))?;
-        let loaded = script.load_async(&mut connection).await;
-        loaded.map(drop).map_err(|error| self.fault(&error))
-    }
-
     /// A connection that one caller owns, for blocking reads.
     pub(crate) async fn exclusive(&self) -> Result<Exclusive> {
         let connection = self

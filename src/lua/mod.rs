@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, ToRedisArgs};
+use ::redis::{Arg, Cmd, ErrorKind, FromRedisValue, ServerErrorKind, ToRedisArgs};
 
 use crate::error::Result;
 use crate::keys::QueueKeys;
@@ -10,14 +10,12 @@ use crate::redis::Store;
 
 /// The most jobs in one call: a script holds up everybody else while it runs.
 pub(crate) const MAX_JOBS: usize = 256;
-/// How often a call loads its script: Redis can lose it again before it runs.
-const MAX_LOADS: usize = 5;
 
 /// Declares a script: the prelude and a file of the same name.
 macro_rules! queue_script {
     ($name:ident, $file:literal) => {
-        pub(crate) static $name: LazyLock<::redis::Script> = LazyLock::new(|| {
-            ::redis::Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
         });
     };
 }
@@ -34,25 +32,37 @@ queue_script!(STATS, "stats.lua");
 queue_script!(RECENT, "recent.lua");
 
 /// Stands alone: it touches the namespace, not a queue.
-pub(crate) static BEAT: LazyLock<::redis::Script> =
-    LazyLock::new(|| ::redis::Script::new(include_str!("beat.lua")));
+pub(crate) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
+
+/// A script and the name that Redis gives it.
+pub(crate) struct Script {
+    source: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        let hash = ::redis::Script::new(source).get_hash().to_owned();
+        Self { source, hash }
+    }
+}
 
 /// One call of a script. All arguments go into the one buffer of a command;
 /// `redis::ScriptInvocation` would allocate each.
 pub(crate) struct Call {
-    script: &'static ::redis::Script,
+    script: &'static Script,
     command: Cmd,
 }
 
 impl Call {
     /// A call of a queue's script: all keys of the queue.
-    pub(crate) fn new(script: &'static ::redis::Script, keys: &QueueKeys) -> Self {
+    pub(crate) fn new(script: &'static Script, keys: &QueueKeys) -> Self {
         Self::with_keys(script, keys.all())
     }
 
-    pub(crate) fn with_keys(script: &'static ::redis::Script, keys: &[String]) -> Self {
+    pub(crate) fn with_keys(script: &'static Script, keys: &[String]) -> Self {
         let mut command = ::redis::cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+        command.arg(&script.hash).arg(keys.len()).arg(keys);
         Self { script, command }
     }
 
@@ -61,21 +71,28 @@ impl Call {
         self
     }
 
-    /// Runs it, and loads the script first where Redis has lost it: after a
-    /// restart, a fail-over or a `SCRIPT FLUSH`.
+    /// Runs it. Where Redis has lost the script, after a restart, a fail-over
+    /// or a `SCRIPT FLUSH`, it is sent along: loaded apart from its call, it
+    /// could be lost again in between.
     pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
-        let mut loads = 0;
-        loop {
-            match store.query(&self.command).await {
-                Err(error)
-                    if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-                        && loads < MAX_LOADS =>
-                {
-                    loads += 1;
-                    store.load(self.script).await?;
-                }
-                other => return other.map_err(|error| store.fault(&error)),
+        let reply = match store.query(&self.command).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                store.query(&self.with_source()).await
+            }
+            other => other,
+        };
+        reply.map_err(|error| store.fault(&error))
+    }
+
+    fn with_source(&self) -> Cmd {
+        let mut command = ::redis::cmd("EVAL");
+        command.arg(self.script.source);
+        // Behind the name of the command and the hash: keys and arguments.
+        for arg in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = arg {
+                command.arg(bytes);
             }
         }
+        command
     }
 }
