@@ -100,6 +100,25 @@ pub(crate) fn age(millis: u64) -> String {
     duration(Duration::from_millis(millis))
 }
 
+/// The same in whole seconds, for text that is read aloud when it changes: `5 s`.
+pub(crate) fn coarse_age(millis: u64) -> String {
+    if millis < 60_000 {
+        return format!("{} s", millis / 1_000);
+    }
+    duration(Duration::from_millis(millis))
+}
+
+/// An estimate in seconds, as roughly as it is known: `40 s`, `12 min`, `3 h`.
+pub(crate) fn coarse(seconds: f64) -> String {
+    let (amount, unit) = match seconds {
+        _ if seconds < 90.0 => (seconds, "s"),
+        _ if seconds < 5_400.0 => (seconds / 60.0, "min"),
+        _ if seconds < 172_800.0 => (seconds / 3_600.0, "h"),
+        _ => (seconds / 86_400.0, "d"),
+    };
+    format!("{} {unit}", grouped(whole(amount)))
+}
+
 /// How long ago something was, in one unit: `now`, `12 s ago`, `3 min ago`.
 pub(crate) fn ago(millis: u64) -> String {
     let seconds = millis / 1_000;
@@ -191,6 +210,12 @@ mod tests {
         assert_eq!(age(449), "0.4 s");
         assert_eq!(age(12_000), "12.0 s");
         assert_eq!(age(90_000), "1 min 30 s");
+        assert_eq!(coarse_age(5_900), "5 s");
+        assert_eq!(coarse_age(90_000), "1 min 30 s");
+        assert_eq!(coarse(40.2), "40 s");
+        assert_eq!(coarse(700.0), "12 min");
+        assert_eq!(coarse(10_000.0), "3 h");
+        assert_eq!(coarse(300_000.0), "3 d");
         assert_eq!(ago(999), "now");
         assert_eq!(ago(12_345), "12 s ago");
         assert_eq!(ago(185_000), "3 min ago");

@@ -10,6 +10,8 @@ pub(crate) const SPAN_MS: u64 = 150_000;
 const RESOLUTION_MS: u64 = 1_000;
 /// A snapshot may come this much early and still end its second.
 const SLACK_MS: u64 = 150;
+/// A trend is told from this much of the past.
+const TREND_MS: u64 = 20_000;
 /// After a silence as long as this the line is broken rather than invented.
 const GAP_MS: u64 = 4_000;
 
@@ -70,6 +72,22 @@ impl History {
         {
             self.points.pop_front();
         }
+    }
+
+    /// By how many per second the waiting jobs grow (above zero) or shrink;
+    /// `None` until enough is known.
+    pub(crate) fn backlog_trend(&self) -> Option<f64> {
+        let last = self.points.back()?;
+        let first = self
+            .points
+            .iter()
+            .find(|point| point.time + TREND_MS >= last.time)?;
+        let millis = last.time - first.time;
+        if millis < TREND_MS / 2 {
+            return None;
+        }
+        let change = last.counts.waiting as f64 - first.counts.waiting as f64;
+        Some(change * 1_000.0 / millis as f64)
     }
 
     /// The point whose second holds `time`, if there is one near.
@@ -164,6 +182,21 @@ mod tests {
         let history = history(&[(0, 0), (1_000, 1), (2_000, 2)]);
         assert_eq!(history.near(1_900).map(|point| point.time), Some(2_000));
         assert_eq!(history.near(30_000), None);
+    }
+
+    #[test]
+    fn a_trend_takes_time_to_be_known() {
+        let mut history = History::default();
+        for second in 0..=30 {
+            let mut snapshot = snapshot(second);
+            snapshot.counts.waiting = 100 - 2 * second;
+            history.push(second * 1_000, &snapshot);
+            if second < 10 {
+                assert_eq!(history.backlog_trend(), None, "{second}");
+            }
+        }
+        let trend = history.backlog_trend().expect("a trend");
+        assert!((trend + 2.0).abs() < 1e-9, "{trend}");
     }
 
     #[test]

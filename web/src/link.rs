@@ -10,6 +10,8 @@ use yew::{AttrValue, Callback};
 use crate::{
     api::{Api, Failed, Metrics},
     browser,
+    format::whole,
+    model::Snapshot,
     store::Event,
 };
 
@@ -46,8 +48,8 @@ async fn keep(api: Api, emit: Callback<Event>) {
         }
         // Up to half of the pause is left to chance, so that the tabs of a
         // restarted server do not come all at once.
-        let chance = (browser::random() * f64::from(pause / 2)) as u32;
-        TimeoutFuture::new(pause - chance).await;
+        let chance = whole(browser::random() * f64::from(pause / 2));
+        TimeoutFuture::new(pause - u32::try_from(chance).unwrap_or_default()).await;
         pause = (pause * 2).min(LONGEST_PAUSE_MS);
     }
 }
@@ -74,7 +76,7 @@ async fn follow(api: &Api, emit: &Callback<Event>, heard: &mut bool) -> AttrValu
     }
 }
 
-async fn next(metrics: &mut Metrics) -> Result<crate::model::Snapshot, Failed> {
+async fn next(metrics: &mut Metrics) -> Result<Snapshot, Failed> {
     within(SILENCE_MS, metrics.next()).await
 }
 

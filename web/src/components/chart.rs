@@ -38,6 +38,9 @@ const SERIES: [Series; 3] = [
     },
 ];
 
+/// Below the grid's lines, minutes and seconds ago.
+const TIMES: [&str; 6] = ["2:30 ago", "2:00", "1:30", "1:00", "0:30", "now"];
+
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct ChartProps {
     pub(crate) history: Rc<History>,
@@ -91,8 +94,7 @@ pub(crate) fn Chart(props: &ChartProps) -> Html {
                     }
                 </div>
                 <ol class="chart-times" aria-hidden="true">
-                    <li>{"2 min 30 s ago"}</li><li>{"2 min"}</li><li>{"1 min 30 s"}</li>
-                    <li>{"1 min"}</li><li>{"30 s"}</li><li>{"now"}</li>
+                    {for TIMES.iter().map(|time| html! { <li>{*time}</li> })}
                 </ol>
             </div>
         </figure>

@@ -91,7 +91,11 @@ pub(crate) fn Banner(props: &BannerProps) -> Html {
             _,
         ) => Some((
             "Disconnected – reconnecting",
-            format!("{} Call {attempts} is under way.", sentence(reason)),
+            format!(
+                "{} Tried {} so far.",
+                sentence(reason),
+                format::plural(u64::from(*attempts), "time")
+            ),
         )),
         (Link::Paused, _) => Some(("Paused", "This tab was hidden.".to_owned())),
         (Link::Up, _) => Some((
@@ -99,9 +103,8 @@ pub(crate) fn Banner(props: &BannerProps) -> Html {
             "The server answers, but it has no new numbers.".to_owned(),
         )),
     };
-    // Whole seconds: the text is read aloud when it changes.
     let since: AttrValue = match props.age {
-        Some(age) => format!("What you see is {} old.", format::age(age / 1_000 * 1_000)).into(),
+        Some(age) => format!("What you see is {} old.", format::coarse_age(age)).into(),
         None => "There are no numbers yet.".into(),
     };
     html! {

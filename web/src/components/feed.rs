@@ -37,7 +37,7 @@ pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
             </header>
             if let Some(since) = held_since {
                 <p class="held">
-                    {format!("Held for {}: newer jobs are not listed.", format::age(props.local_now.saturating_sub(since) / 1_000 * 1_000))}
+                    {format!("Held for {}: newer jobs are not listed.", format::coarse_age(props.local_now.saturating_sub(since)))}
                 </p>
             }
             <div class="feed" role="table" aria-label="Recently finished jobs" data-testid="feed">
@@ -93,12 +93,12 @@ fn timings(feed: &Feed) -> Html {
 
 fn controls(props: &FeedProps) -> Html {
     let failures = props.feed.failure_count();
-    let filter = |filter: Filter, title: String| {
+    let filter = |filter: Filter, name: String, title: &'static str| {
         let pressed = props.feed.filter == filter;
         let onclick = props.emit.reform(move |_| Event::Filtered(filter));
         html! {
-            <button type="button" class={classes!("button", pressed.then_some("pressed"))} aria-pressed={pressed.to_string()} {onclick}>
-                {title}
+            <button type="button" class={classes!("button", pressed.then_some("pressed"))} aria-pressed={pressed.to_string()} {title} {onclick}>
+                {name}
             </button>
         }
     };
@@ -106,8 +106,8 @@ fn controls(props: &FeedProps) -> Html {
     html! {
         <div class="controls">
             <div class="button-group" role="group" aria-label="Show">
-                {filter(Filter::All, "All".into())}
-                {filter(Filter::Failed, format!("Failed {failures}"))}
+                {filter(Filter::All, "All".into(), "The last 50 jobs that became final")}
+                {filter(Filter::Failed, format!("Failed {failures}"), "The last 50 failures that this tab has seen")}
             </div>
             <button type="button" class={classes!("button", held.then_some("pressed"))} aria-pressed={held.to_string()}
                 onclick={props.emit.reform(move |_| Event::Held(!held))}>

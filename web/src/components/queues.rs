@@ -41,7 +41,7 @@ pub(crate) fn QueueTable(props: &QueuesProps) -> Html {
                 <h2 id="queues-title">{"Queues"}</h2>
                 <p class="panel-note">{format::plural(props.queues.len() as u64, "queue")}</p>
             </header>
-            <div class="table-scroll" role="region" aria-labelledby="queues-title" tabindex="0">
+            <div class="table-scroll" role="group" aria-label="Queues, scrollable" tabindex="0">
                 <table class="queues" data-testid="queues">
                     <thead>
                         <tr>

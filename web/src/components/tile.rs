@@ -44,7 +44,7 @@ pub(crate) fn Tile(props: &TileProps) -> Html {
             </svg>
             <h3 class="tile-label"><StateIcon state={props.state} />{state_title(props.state)}</h3>
             <Figure state={props.state} value={props.value} large=true />
-            <p class="tile-note">{&props.note}</p>
+            <p class="tile-note" title={props.note.clone()}>{&props.note}</p>
         </li>
     }
 }

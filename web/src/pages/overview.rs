@@ -91,7 +91,7 @@ fn tiles(state: &State, latest: Option<&Snapshot>) -> Html {
         <section class="counts" aria-labelledby="counts-title">
             <h2 class="hidden" id="counts-title">{"Jobs by state"}</h2>
             <ul class="tiles">
-                {tile(JobState::Waiting, value(JobState::Waiting), waiting_note(latest))}
+                {tile(JobState::Waiting, value(JobState::Waiting), waiting_note(state, latest))}
                 {tile(JobState::Active, value(JobState::Active), active_note(latest))}
                 {tile(JobState::Completed, completed, completed_note(state, latest))}
                 {tile(JobState::Failed, value(JobState::Failed), failed_note(&state.rates(), latest))}
@@ -105,13 +105,23 @@ fn tiles(state: &State, latest: Option<&Snapshot>) -> Html {
     }
 }
 
-fn waiting_note(latest: Option<&Snapshot>) -> String {
-    match latest {
-        None => String::new(),
-        Some(latest) => match latest.oldest_waiting {
-            Some(age) => format!("the oldest for {}", format::duration(age)),
-            None => "no job waits".into(),
-        },
+fn waiting_note(state: &State, latest: Option<&Snapshot>) -> String {
+    let Some(latest) = latest else {
+        return String::new();
+    };
+    let Some(age) = latest.oldest_waiting else {
+        return "no job waits".into();
+    };
+    let oldest = format!("oldest {}", format::duration(age));
+    match state.history.backlog_trend() {
+        Some(trend) if trend > NOTABLE_TREND => {
+            format!("{oldest} · growing {}/s", format::rate(trend))
+        }
+        Some(trend) if trend < -NOTABLE_TREND => {
+            let left = latest.counts.waiting as f64 / -trend;
+            format!("{oldest} · empty in {}", format::coarse(left))
+        }
+        Some(_) | None => oldest,
     }
 }
 
@@ -121,7 +131,7 @@ fn active_note(latest: Option<&Snapshot>) -> String {
         Some(workers) if workers.slots == 0 => "no worker is running".into(),
         Some(workers) => format!(
             "{} % of {}",
-            format::percent(workers.busy as f64, workers.slots as f64),
+            format::whole(workers.busy as f64 * 100.0 / workers.slots as f64),
             format::plural(workers.slots, "slot")
         ),
     }
@@ -132,7 +142,7 @@ fn completed_note(state: &State, latest: Option<&Snapshot>) -> String {
         return String::new();
     };
     format!(
-        "{}/s · last {} kept",
+        "{}/s · {} kept",
         format::rate(state.rates().completed),
         format::grouped(latest.counts.completed)
     )
@@ -178,6 +188,9 @@ fn queue_lines(state: &State, latest: Option<&Snapshot>) -> Vec<QueueLine> {
 
 /// A worker that needs no handler written first.
 const WORKER: &str = "jobflow-worker --queue default --handler '*=simulate:50ms..500ms'";
+
+/// A backlog that changes by less than this per second stands still.
+const NOTABLE_TREND: f64 = 0.5;
 
 /// What to do when there is nothing to see: the exact lines to try.
 fn first_job(no_worker: bool) -> Html {
