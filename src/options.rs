@@ -34,7 +34,7 @@ pub const DEFAULT_MAX_ATTEMPTS: u32 = 3;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// How long a lease holds without being extended.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(15);
-/// How many lost workers a job survives before it fails.
+/// At how many lost workers a job fails.
 pub const DEFAULT_CRASH_CAP: u32 = 3;
 /// Media type of a payload or result unless it says otherwise.
 pub const DEFAULT_CONTENT_TYPE: &str = "application/json";
@@ -82,6 +82,17 @@ pub enum RunAt {
     After(Duration),
     /// At an instant by the clock of the store; one that has passed means now.
     At(StoreTime),
+}
+
+#[cfg(feature = "queue")]
+impl RunAt {
+    /// The state in which a job begins that may run then.
+    pub(crate) const fn first_state(self) -> crate::JobState {
+        match self {
+            Self::Now => crate::JobState::Waiting,
+            Self::After(_) | Self::At(_) => crate::JobState::Scheduled,
+        }
+    }
 }
 
 /// How many finished jobs are kept, and for how long, whichever is reached first.

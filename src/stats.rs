@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobId, Kind, QueueName, StoreTime};
@@ -15,6 +16,8 @@ use crate::state::JobState;
 
 /// How many finished jobs a snapshot shows.
 const RECENT: usize = 50;
+/// Queues that a snapshot asks about at once.
+const QUEUES_AT_ONCE: usize = 16;
 
 /// The numbers of a namespace at an instant.
 #[derive(Debug, Clone)]
@@ -152,10 +155,14 @@ impl JobQueue {
         let asked = Instant::now();
         let names = self.queues().await?;
         let round_trip = asked.elapsed();
-        let (mut queues, mut recent) = (Vec::with_capacity(names.len()), Vec::new());
-        for name in names {
-            recent.extend(self.recent(&name).await?);
-            queues.push(self.queue_snapshot(name).await?);
+        let read = names.into_iter().map(|name| async move {
+            tokio::try_join!(self.recent(&name), self.queue_snapshot(&name))
+        });
+        let mut read = stream::iter(read).buffered(QUEUES_AT_ONCE);
+        let (mut queues, mut recent) = (Vec::new(), Vec::new());
+        while let Some((finished, numbers)) = read.try_next().await? {
+            recent.extend(finished);
+            queues.push(numbers);
         }
         recent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| b.id.cmp(&a.id)));
         recent.truncate(RECENT);
@@ -170,8 +177,8 @@ impl JobQueue {
     }
 
     /// The numbers of one queue.
-    async fn queue_snapshot(&self, name: QueueName) -> Result<QueueSnapshot> {
-        let keys = self.core.keys(&name);
+    async fn queue_snapshot(&self, name: &QueueName) -> Result<QueueSnapshot> {
+        let keys = self.core.keys(name);
         let reply = Call::new(&lua::STATS, &keys).run(&self.core.store).await?;
         let (_, sizes, counters, oldest): (u64, [u64; 8], HashMap<String, u64>, i64) = reply;
         let [
@@ -209,7 +216,7 @@ impl JobQueue {
                 snoozed: total("snoozed"),
             },
             oldest_waiting: u64::try_from(oldest).ok().map(Duration::from_millis),
-            name,
+            name: name.clone(),
         })
     }
 

@@ -22,11 +22,11 @@ local ids, jobs = {}, (#ARGV - 2) / 5
 for i = 1, jobs do ids[i] = ARGV[5 * i - 2] end
 local found = call('HMGET', meta, unpack(ids))
 
-local verdicts, done, ended, packed, stored, cleared, moves = {}, {}, {}, {}, {}, {}, {}
-local n, lost, errored = 0, 0, 0
+local verdicts, done, ended, packed, stored, cleared, n, lost, errored = {}, {}, {}, {}, {}, {}, 0, 0, 0
 for i, id in ipairs(ids) do
   local at = 5 * i - 2
-  local token, to, body, record = ARGV[at + 1], NEXT[ARGV[at + 2]], ARGV[at + 4], found[i]
+  local token, outcome, body, record = ARGV[at + 1], ARGV[at + 2], ARGV[at + 4], found[i]
+  local to = NEXT[outcome]
   verdicts[i] = to.state
   if not is_meta(record) or done[id] or record:sub(TOKEN, ENDED - 1) ~= token then
     -- The same call again, because its answer was lost, has been done already.
@@ -35,30 +35,24 @@ for i, id in ipairs(ids) do
     end
   else
     n, done[id], ended[n + 1] = n + 1, true, id
-    local move = moves[ARGV[at + 2]]
-    if not move then
-      move = { ids = {}, places = {}, first = math.huge }
-      moves[ARGV[at + 2]] = move
-    end
-    local m = #move.ids + 1
-    move.ids[m], move.places[2 * m] = id, id
+    if not to.ids then to.ids, to.places, to.first = {}, {}, math.huge end
+    local m = #to.ids + 1
+    to.ids[m], to.places[2 * m] = id, id
     if to.final then
-      move.places[2 * m - 1] = now_text
+      to.places[2 * m - 1] = now_text
       record = record:sub(1, TOKEN - 1) .. ZERO .. token .. now_bytes .. record:sub(CLAIMED)
     else
       local priority, crashes, attempt, held, _, _, claimed, ready, score, worker, key = unpack_meta(record)
-      if ARGV[at + 2] ~= 'release' then
-        ready = now + tonumber(ARGV[at + 3])
-        move.first = math.min(move.first, ready)
-      end
-      move.places[2 * m - 1] = integer(ARGV[at + 2] == 'release' and score or ready)
+      if outcome ~= 'release' then ready = now + tonumber(ARGV[at + 3]) end
+      to.first = math.min(to.first, ready)
+      to.places[2 * m - 1] = integer(outcome == 'release' and score or ready)
       record = pack_meta(priority, crashes, attempt - (to.unused or 0), 0, held, 0, claimed, ready, score, worker, key)
     end
     packed[2 * n - 1], packed[2 * n] = id, record
     errored = errored + (to.errored or 0)
     if body ~= '' then
       stored[#stored + 1], stored[#stored + 2] = id, body
-    elseif ARGV[at + 2] == 'ack' and record:sub(3, 6) ~= FIRST_ATTEMPT then
+    elseif outcome == 'ack' and record:sub(3, 6) ~= FIRST_ATTEMPT then
       cleared[#cleared + 1] = id -- The error of an earlier attempt.
     end
   end
@@ -68,16 +62,17 @@ if n > 0 then
   call('HSET', meta, unpack(packed))
   if #cleared > 0 then call('HDEL', results, unpack(cleared)) end
   if #stored > 0 then call('HSET', results, unpack(stored)) end
-  for outcome, move in pairs(moves) do
-    local to = NEXT[outcome]
-    call('ZADD', to.set, unpack(move.places))
-    publish(to.letter, table.concat(move.ids))
-    if to.counter then count(to.counter, #move.ids) end
-    if outcome == 'release' then ensure_wake() elseif not to.final then wake_for(to.set, move.first) end
+  for outcome, to in pairs(NEXT) do
+    if to.ids then
+      call('ZADD', to.set, unpack(to.places))
+      publish(to.letter, table.concat(to.ids))
+      if to.counter then count(to.counter, #to.ids) end
+      if outcome == 'release' then ensure_wake() elseif not to.final then wake_for(to.set, to.first) end
+    end
   end
   count('errored', errored)
-  if moves.ack then trim(completed, keep_completed, n + 8) end
-  if moves.fail then trim(failed, keep_failed, n + 8) end
+  if NEXT.ack.ids then trim(completed, keep_completed, n + 8) end
+  if NEXT.fail.ids then trim(failed, keep_failed, n + 8) end
 else
   begin_writes()
 end

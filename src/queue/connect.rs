@@ -28,7 +28,7 @@ pub struct QueueConfig {
     pub namespace: Namespace,
     /// What is kept of finished jobs.
     pub retention: Retention,
-    /// How many lost workers a job survives before it fails.
+    /// At how many lost workers a job fails.
     pub crash_cap: u32,
     /// Work with a store that may throw jobs away.
     pub allow_eviction: bool,
@@ -196,10 +196,13 @@ impl Core {
         };
         if !fresh {
             let set = keys::queues(&self.config.namespace);
-            let () = self
-                .store
-                .run(::redis::cmd("SADD").arg(set).arg(queue.as_str()))
-                .await?;
+            let mut add = ::redis::cmd("SADD");
+            match self.store.run::<()>(add.arg(set).arg(queue.as_str())).await {
+                // A full store refuses this even for a queue it knows. Claims must go
+                // on, or it would never drain; a submit is refused by its script.
+                Err(Error::StoreOutOfMemory) => return Ok(keys),
+                said => said?,
+            }
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(registration) = queues.get_mut(queue) {
                 registration.said = Some(Instant::now());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::redis::ToRedisArgs;
 use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::job::{JobId, QueueName, StoreTime};
@@ -18,6 +19,8 @@ use crate::state::JobState;
 /// The most bytes of jobs in one call, so that one batch of large payloads
 /// does not hold up everybody else.
 const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
+/// Calls of one batch under way at once.
+const CALLS_IN_FLIGHT: usize = 2;
 
 /// What a submit stored, or found stored already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,23 +130,35 @@ impl ToRedisArgs for Due {
 
 impl ::redis::ToSingleRedisArg for Due {}
 
-/// Sends jobs of any queues, one call per queue and chunk.
+/// Sends jobs of any queues, one call per queue and chunk; while one is under
+/// way the next is written, in order.
 pub(crate) async fn send(core: Arc<Core>, jobs: Vec<Prepared>) -> Vec<Result<Submitted>> {
     let mut results: Vec<Option<Result<Submitted>>> = jobs.iter().map(|_| None).collect();
+    let mut calls = Vec::new();
     for (queue, places) in by_queue(&jobs, |job| &job.queue) {
-        for chunk in chunks(&jobs, &places) {
-            let chunk_jobs: Vec<_> = chunk.iter().map(|at| &jobs[*at]).collect();
-            let verdicts = submit_chunk(&core, queue, &chunk_jobs).await;
-            for (n, at) in chunk.iter().enumerate() {
-                results[*at] = Some(
-                    verdicts
-                        .as_ref()
-                        .map(|v| v[n].clone())
-                        .map_err(Clone::clone),
-                );
+        calls.extend(
+            chunks(&jobs, &places)
+                .into_iter()
+                .map(|chunk| (queue.clone(), chunk)),
+        );
+    }
+    let calls = calls
+        .into_iter()
+        .map(|(queue, chunk)| submit_chunk(&core, queue, &jobs, chunk));
+    let mut answers = stream::iter(calls).buffered(CALLS_IN_FLIGHT);
+    while let Some((verdicts, chunk)) = answers.next().await {
+        match verdicts {
+            Ok(submitted) => {
+                for (at, submitted) in chunk.into_iter().zip(submitted) {
+                    results[at] = Some(Ok(submitted));
+                }
             }
+            Err(error) => chunk
+                .into_iter()
+                .for_each(|at| results[at] = Some(Err(error.clone()))),
         }
     }
+    drop(answers);
     let missing = || {
         Err(Error::Internal {
             message: "a job of a batch got no verdict".to_owned(),
@@ -183,11 +198,18 @@ fn chunks(jobs: &[Prepared], places: &[usize]) -> Vec<Vec<usize>> {
     chunks
 }
 
+/// The answer, and the places of the jobs it is about.
 async fn submit_chunk(
     core: &Core,
-    queue: &QueueName,
-    jobs: &[&Prepared],
-) -> Result<Vec<Submitted>> {
+    queue: QueueName,
+    jobs: &[Prepared],
+    chunk: Vec<usize>,
+) -> (Result<Vec<Submitted>>, Vec<usize>) {
+    let chunk_jobs: Vec<_> = chunk.iter().map(|at| &jobs[*at]).collect();
+    (submit_jobs(core, &queue, &chunk_jobs).await, chunk)
+}
+
+async fn submit_jobs(core: &Core, queue: &QueueName, jobs: &[&Prepared]) -> Result<Vec<Submitted>> {
     let keys = core.register(queue).await?;
     // An id that was made for this call can not be there before it.
     let fresh = jobs.iter().all(|job| job.fresh);
@@ -222,6 +244,8 @@ fn submit_call(keys: &QueueKeys, jobs: &[&Prepared], fresh: bool) -> Call {
 
 fn submitted(job: &Prepared, verdict: &[u8], time: StoreTime) -> Result<Submitted> {
     let (id, state, duplicate) = match verdict {
+        // Stored by this very call, whose first answer was lost.
+        own if job.fresh && own == job.id.as_bytes() => (job.id, job.run_at.first_state(), false),
         b"waiting" => (job.id, JobState::Waiting, false),
         b"scheduled" => (job.id, JobState::Scheduled, false),
         existing => {

@@ -76,12 +76,22 @@ async fn a_full_store_takes_no_new_jobs_and_still_drains() {
 
     let refused = queue.submit(big()).await.unwrap_err();
     assert_eq!(refused.code(), Code::StoreOutOfMemory);
+    // A worker that comes only now claims as well.
+    let newcomer = JobQueue::open(queue.config().clone()).unwrap();
+    let mut held = held;
+    held.extend(
+        newcomer
+            .claim(&default_queue(), 5, LEASE, "w2")
+            .await
+            .unwrap()
+            .jobs,
+    );
     let leases: Vec<_> = held.iter().map(|job| (job.id, job.token)).collect();
     let extended = queue
         .extend(&default_queue(), LEASE, &leases)
         .await
         .unwrap();
-    assert_eq!(extended, vec![jobflow::Extension::Held; 10]);
+    assert_eq!(extended, vec![jobflow::Extension::Held; 15]);
     let mut jobs = held;
     let mut done = 0;
     while !jobs.is_empty() {

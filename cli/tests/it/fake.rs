@@ -188,6 +188,13 @@ impl proto::job_service_server::JobService for Fake {
         Ok(Response::new(proto::SubmitJobResponse { job, duplicate }))
     }
 
+    async fn submit_jobs(
+        &self,
+        _: Request<tonic::Streaming<proto::SubmitJobsRequest>>,
+    ) -> Result<Response<proto::SubmitJobsResponse>, Status> {
+        Err(Status::unimplemented("the CLI sends batches"))
+    }
+
     async fn batch_submit_jobs(
         &self,
         request: Request<proto::BatchSubmitJobsRequest>,

@@ -7,6 +7,7 @@ mod metrics;
 mod queues;
 mod routes;
 mod status;
+mod submit;
 
 pub(crate) use health::{HealthService, follow_store, health};
 pub(crate) use routes::{is_grpc, routes, unimplemented};

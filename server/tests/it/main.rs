@@ -10,5 +10,6 @@ mod one_port;
 mod outage;
 mod rest;
 mod shutdown;
+mod stream;
 mod support;
 mod wait;
