@@ -35,7 +35,12 @@ impl Plot {
     pub(crate) fn line(&self, points: &VecDeque<Point>, value: fn(&Point) -> f64) -> String {
         let mut path = String::new();
         for point in points {
-            let pen = if point.joined { 'L' } else { 'M' };
+            // The point that the first one was joined to has left the picture.
+            let pen = if point.joined && !path.is_empty() {
+                'L'
+            } else {
+                'M'
+            };
             write(&mut path, pen, self.x(point.time), self.y(value(point)));
         }
         path
@@ -47,7 +52,7 @@ impl Plot {
         let mut last = None;
         for point in points {
             let x = self.x(point.time);
-            if !point.joined {
+            if !point.joined || last.is_none() {
                 close(&mut path, last);
                 write(&mut path, 'M', x, HEIGHT);
             }
@@ -159,6 +164,14 @@ mod tests {
             "M1400.0 100.00L1400.0 50.00L1410.0 0.00L1410.0 100.00Z\
              M1490.0 100.00L1490.0 100.00L1490.0 100.00Z"
         );
+    }
+
+    #[test]
+    fn a_path_begins_with_a_move_when_the_point_before_was_dropped() {
+        let points = VecDeque::from([point(190_000, 5.0, true), point(191_000, 10.0, true)]);
+        assert!(PLOT.line(&points, completed).starts_with("M1400.0 50.00L"));
+        let area = PLOT.area(&points, completed);
+        assert!(area.starts_with("M1400.0 100.00L1400.0 50.00L"), "{area}");
     }
 
     #[test]
