@@ -1,34 +1,36 @@
 //! `cargo xtask bench`: measures on a fresh redis-server that keeps nothing.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::children::Children;
 use crate::redis::{self, Keeping};
 use crate::{setup, util};
 
-pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [MODE…]
+mod options;
+mod peers;
 
-  enqueue   one job a call, 1, 64 and 512 callers
-  bulk      500 jobs a call
-  drain     waiting no-op jobs through one worker, concurrency 100
-  latency   200 jobs a second on an idle worker: submitted until run
+pub(crate) use options::HELP;
 
-None means all. Prints one JSON line per figure on standard output.";
+use options::{Options, What};
 
-/// The measuring program: a package and its binary in `benches/`.
+/// The measuring program, and what it starts.
 const PACKAGE: &str = "jobflow-bench";
-const MODES: [&str; 4] = ["enqueue", "bulk", "drain", "latency"];
+const PACKAGES: [&str; 3] = [PACKAGE, "jobflow-server", "jobflow-worker"];
 
-pub(crate) fn command(modes: &[String]) -> Result<()> {
-    if let Some(unknown) = modes.iter().find(|mode| !MODES.contains(&mode.as_str())) {
-        bail!("there is no mode `{unknown}`, only {}", MODES.join(", "));
-    }
+pub(crate) fn command(arguments: &[String]) -> Result<()> {
+    let options = Options::parse(arguments)?;
     setup::for_bench()?;
-    util::run(util::cargo().args(["build", "--locked", "--release", "--package", PACKAGE]))?;
+    let mut cargo = util::cargo();
+    cargo.args(["build", "--locked", "--release", "--bins"]);
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
+    }
+    util::run(&mut cargo)?;
+    let arguments = arguments_of(&options)?;
 
     let folder = util::target_dir()?.join("bench-redis");
     let port = redis::free_port()?;
@@ -36,7 +38,7 @@ pub(crate) fn command(modes: &[String]) -> Result<()> {
     redis::start(&mut children, port, &folder, Keeping::InMemory)?;
     let mut bench = Command::new(util::target_dir()?.join("release").join(PACKAGE));
     bench
-        .args(modes)
+        .args(arguments)
         .env("REDIS_PORT", port.to_string())
         .env("JOBFLOW_REDIS_URL", format!("redis://127.0.0.1:{port}/"));
     children.start_printing("bench", &bench)?;
@@ -44,4 +46,47 @@ pub(crate) fn command(modes: &[String]) -> Result<()> {
     children.stop();
     let _ = fs::remove_dir_all(&folder);
     outcome
+}
+
+/// What the measuring program is told.
+fn arguments_of(options: &Options) -> Result<Vec<String>> {
+    let mut arguments = Vec::new();
+    match &options.what {
+        What::Modes(modes) => arguments.extend_from_slice(modes),
+        What::Rounds {
+            modes,
+            count,
+            peers,
+        } => {
+            arguments.extend(["rounds".to_owned(), format!("--rounds={count}")]);
+            arguments.push(format!("--out={}", raw_lines(options)?));
+            if *peers {
+                let folder = peers::install()?;
+                arguments.push(format!("--peers={}", folder.display()));
+            }
+            arguments.extend_from_slice(modes);
+        }
+        What::Guard { record } => {
+            let file = util::root().join("docs/benchmarks/guard.json");
+            arguments.extend(["guard".to_owned(), file.display().to_string()]);
+            arguments.extend(record.then(|| "--record".to_owned()));
+        }
+    }
+    Ok(arguments)
+}
+
+/// Where the raw lines go.
+fn raw_lines(options: &Options) -> Result<String> {
+    let file = match &options.out {
+        Some(file) => file.clone(),
+        None => util::target_dir()?.join("bench.jsonl"),
+    };
+    let folder = file.parent().context("--out names no file")?;
+    ensure!(
+        folder == PathBuf::new() || folder.is_dir(),
+        "there is no folder {}",
+        folder.display()
+    );
+    util::say(&format!("raw lines go to {}", file.display()));
+    Ok(file.display().to_string())
 }

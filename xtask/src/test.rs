@@ -36,7 +36,7 @@ fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
     })?;
     steps.run("test", || {
         let mut cargo = util::cargo();
-        cargo.args(["test", "--locked"]);
+        cargo.args(["test", "--locked", "--no-fail-fast"]);
         if !names_a_package(arguments) {
             cargo.arg("--workspace");
         }
