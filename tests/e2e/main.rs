@@ -6,13 +6,19 @@
 //! `cargo xtask test -- --package jobflow --test e2e -- --nocapture`; none of
 //! them decides whether a test passes.
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
-#![expect(clippy::print_stdout, reason = "figures, and what a failed process said")]
+#![expect(
+    clippy::print_stdout,
+    reason = "figures, and what a failed process said"
+)]
 
+mod browser;
 mod bulk;
 mod journey;
 mod outage;
 mod process;
+mod python;
 mod recovery;
 mod rest;
 mod submitters;
 mod system;
+mod webdriver;

@@ -69,6 +69,13 @@ impl Rest {
             .await
     }
 
+    /// Posts JSON elsewhere.
+    pub(crate) async fn post_to(&self, path: &str, body: &str) -> Answer {
+        let json = [("content-type", "application/json")];
+        let asked = self.call(Method::POST, path, &json, body.to_owned()).await;
+        asked.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
     async fn call(
         &self,
         method: Method,

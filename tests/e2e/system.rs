@@ -224,6 +224,9 @@ impl System {
             let status = process.terminate().await;
             assert!(status.success(), "{status}: {process}");
         }
+        // A connection that was idle while Redis was away tells of it once.
+        let there = async || self.queue.check_store().await.ok();
+        wait_for("the store", there).await;
         assert_sound(&self.queue).await;
     }
 

@@ -1,0 +1,225 @@
+//! A real browser, driven through WebDriver.
+
+use std::env;
+use std::fs;
+use std::future::ready;
+use std::path::PathBuf;
+use std::process::Command;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder};
+use http::StatusCode;
+use hyper_util::client::legacy::connect::HttpConnector;
+use jobflow::testing::wait_for;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::rest::Rest;
+use crate::system::output_folder;
+
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// Runs in the page before anything of it: what the page may not do, and when
+/// what the tests look for changed, by the clock of this machine.
+const WITNESS: &str = r"
+window.seen = { violations: [], rows: {}, connection: [] };
+addEventListener('securitypolicyviolation', (e) => {
+  seen.violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`);
+});
+new MutationObserver(() => {
+  for (const row of document.querySelectorAll('[data-testid=feed] [data-job-id]')) {
+    seen.rows[row.dataset.jobId] ??= Date.now();
+  }
+  const state = document.querySelector('[data-testid=connection]')?.dataset.state;
+  if (state && seen.connection.at(-1)?.state !== state) {
+    seen.connection.push({ state, at: Date.now() });
+  }
+}).observe(document, { subtree: true, childList: true, attributes: true });
+";
+
+pub(crate) struct Browser {
+    client: Client,
+    /// Of the session: what fantoccini does not know is asked for there.
+    session: Rest,
+    /// Until it has been closed.
+    pid: Option<Pid>,
+    _driver: Process,
+    // Last: the others write into it until they end.
+    _folder: TempDir,
+}
+
+impl Browser {
+    /// Opens a page in a browser of its own.
+    pub(crate) async fn open(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0");
+        let driver = Process::start("chromedriver", &mut command, folder.path());
+        let listens = || {
+            let log = driver.log();
+            let port = log.rsplit_once("started successfully on port ");
+            ready(port.and_then(|(_, port)| port.split_once('.').map(|(port, _)| port.to_owned())))
+        };
+        let port = wait_for("chromedriver", listens).await;
+        let driver_url = format!("http://127.0.0.1:{port}");
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(&folder))
+            .connect(&driver_url)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{driver}"));
+        let id = client.session_id().await.unwrap().unwrap();
+        let pid = client.capabilities().unwrap()["goog:processID"].as_i64();
+        let browser = Self {
+            session: Rest::new(&format!("{driver_url}/session/{id}")),
+            pid: pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)),
+            client,
+            _driver: driver,
+            _folder: folder,
+        };
+        browser.shape(1280, 800, "dark").await;
+        let script = json!({ "source": WITNESS });
+        browser
+            .devtools("Page.addScriptToEvaluateOnNewDocument", script)
+            .await;
+        browser.client.goto(url).await.unwrap();
+        browser
+    }
+
+    /// What a script returns.
+    pub(crate) async fn ask(&self, script: &str) -> Value {
+        let asked = self.client.execute(script, Vec::new()).await;
+        asked.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// An attribute of the element with this `data-testid`; null without one.
+    pub(crate) async fn attribute(&self, test_id: &str, name: &str) -> Value {
+        let script = format!(
+            "return document.querySelector('[data-testid={test_id}]')?.getAttribute('{name}')"
+        );
+        self.ask(&script).await
+    }
+
+    /// Waits until an attribute has a value.
+    pub(crate) async fn shows(&self, test_id: &str, name: &str, value: &str) {
+        let what = format!("{test_id} to have {name} {value}");
+        let shown = async || (self.attribute(test_id, name).await == value).then_some(());
+        wait_for(&what, shown).await;
+    }
+
+    /// Waits until so many jobs are shown in a state.
+    pub(crate) async fn counts(&self, state: &str, jobs: usize) {
+        let test_id = format!("count-{state}");
+        self.shows(&test_id, "data-value", &jobs.to_string()).await;
+    }
+
+    /// Waits until a job stands in the feed, and returns its state there.
+    pub(crate) async fn row(&self, id: &str) -> String {
+        let script = format!(
+            "return document.querySelector('[data-testid=feed] [data-job-id=\"{id}\"]')?.dataset.state"
+        );
+        let row = async || Some(self.ask(&script).await.as_str()?.to_owned());
+        wait_for(&format!("{id} to be in the feed"), row).await
+    }
+
+    /// Fails where the page did what its policy forbids, or complained.
+    pub(crate) async fn assert_clean(&self) {
+        assert_eq!(self.ask("return seen.violations").await, json!([]));
+        let log = self.post("/se/log", &json!({ "type": "browser" })).await;
+        let entries = log.as_array().unwrap();
+        let severe: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            // A server that is gone is not a fault of the page.
+            .filter(|entry| entry["source"] != "network")
+            .collect();
+        assert!(severe.is_empty(), "{severe:?}");
+    }
+
+    /// Gives the page a size, and the theme that the system is said to have.
+    pub(crate) async fn shape(&self, width: u32, height: u32, theme: &str) {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+        let theme = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.devtools("Emulation.setEmulatedMedia", theme).await;
+    }
+
+    /// Saves what can be seen in `target/screenshots`.
+    pub(crate) async fn screenshot(&self, name: &str) -> PathBuf {
+        let folder = output_folder().join("screenshots");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("{name}.png"));
+        fs::write(&path, self.client.screenshot().await.unwrap()).unwrap();
+        path
+    }
+
+    pub(crate) async fn close(mut self) {
+        self.client.clone().close().await.unwrap();
+        self.pid = None;
+    }
+
+    async fn devtools(&self, command: &str, params: Value) {
+        let body = json!({ "cmd": command, "params": params });
+        self.post("/goog/cdp/execute", &body).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let answer = self.session.post_to(path, &body.to_string()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        answer.json()["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A test that failed closed nothing, and the driver would leave it running.
+        if let Some(pid) = self.pid {
+            let _ended = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+fn capabilities(folder: &TempDir) -> Capabilities {
+    let profile = format!(
+        "--user-data-dir={}",
+        folder.path().join("profile").display()
+    );
+    let json = json!({
+        "browserName": "chrome",
+        "goog:loggingPrefs": { "browser": "ALL" },
+        "goog:chromeOptions": {
+            "binary": browser(),
+            "args": [
+                "--headless=new",
+                // Needs rights that containers seldom give; the page is our own.
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-default-apps",
+                "--disable-extensions",
+                "--disable-sync",
+                profile,
+            ],
+        },
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+fn browser() -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    let programs = BROWSERS
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let mut found = programs.filter(|program| program.is_file());
+    found
+        .next()
+        .expect("a Chromium is installed (cargo xtask setup)")
+}
