@@ -6,55 +6,52 @@
 -- ERRORS   LEASE_LOST (per job: its token is not the current one, nothing changed)
 -- EVENTS   completed, retrying, failed, scheduled, waiting
 -- COST     O(jobs · log n), jobs ≤ 256, and as many trimmed of each kept set
-local keep_completed, keep_failed, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
-local now_text, now_bytes = integer(now), struct.pack('<I6', now)
--- No crash, attempt 1.
-local FIRST_ATTEMPT = struct.pack('<HH', 0, 1)
-local NEXT = {
-  ack = { state = 'completed', set = completed, letter = 'c', counter = 'completed', final = true },
-  fail = { state = 'failed', set = failed, letter = 'f', counter = 'failed', errored = 1, final = true },
-  error = { state = 'retrying', set = retrying, letter = 'r', errored = 1 },
-  snooze = { state = 'scheduled', set = scheduled, letter = 's', counter = 'snoozed', unused = 1 },
-  unhandled = { state = 'scheduled', set = scheduled, letter = 's', counter = 'unhandled', unused = 1 },
-  release = { state = 'waiting', set = waiting, letter = 'w', counter = 'released', unused = 1 },
+local args, now = ARGV, now_ms()
+local STATE = {
+  ack = 'completed', fail = 'failed', error = 'retrying', snooze = 'scheduled', unhandled = 'scheduled',
+  release = 'waiting',
 }
-local ids, jobs = {}, (#ARGV - 2) / 5
-for i = 1, jobs do ids[i] = ARGV[5 * i - 2] end
+local SET = {
+  ack = completed, fail = failed, error = retrying, snooze = scheduled, unhandled = scheduled, release = waiting,
+}
+local LETTER = { ack = 'c', fail = 'f', error = 'r', snooze = 's', unhandled = 's', release = 'w' }
+local COUNTER = { ack = 'completed', fail = 'failed', snooze = 'snoozed', unhandled = 'unhandled', release = 'released' }
+local ids, jobs = {}, (#args - 2) / 5
+for i = 1, jobs do ids[i] = args[5 * i - 2] end
 local found = call('HMGET', meta, unpack(ids))
-
-local verdicts, done, ended, packed, stored, cleared, n, lost, errored = {}, {}, {}, {}, {}, {}, 0, 0, 0
-for i, id in ipairs(ids) do
+local now_text, now_bytes, none, first_attempt = integer(now), pack('<I6', now), pack('<I6', 0), pack('<HH', 0, 1)
+local verdicts, done, ended, packed, moves, stored, cleared, n, lost = {}, {}, {}, {}, {}, {}, {}, 0, 0
+for i = 1, jobs do
   local at = 5 * i - 2
-  local token, outcome, body, record = ARGV[at + 1], ARGV[at + 2], ARGV[at + 4], found[i]
-  local to = NEXT[outcome]
-  verdicts[i] = to.state
-  if not is_meta(record) or done[id] or record:sub(TOKEN, ENDED - 1) ~= token then
+  local id, token, outcome, body, record = ids[i], args[at + 1], args[at + 2], args[at + 4], found[i]
+  local final = outcome == 'ack' or outcome == 'fail'
+  verdicts[i] = STATE[outcome]
+  if not record or done[id] or sub(record, TOKEN, ENDED - 1) ~= token or not (final or is_meta(record)) then
     -- The same call again, because its answer was lost, has been done already.
-    if done[id] or not record or record:sub(ENDED, ENDED + 5) ~= token then
+    if not record or done[id] or sub(record, ENDED, FINISHED - 1) ~= token then
       verdicts[i], lost = 'LEASE_LOST', lost + 1
     end
   else
-    n, done[id], ended[n + 1] = n + 1, true, id
-    if not to.ids then to.ids, to.places, to.first = {}, {}, math.huge end
-    local m = #to.ids + 1
-    to.ids[m], to.places[2 * m] = id, id
-    if to.final then
-      to.places[2 * m - 1] = now_text
-      record = record:sub(1, TOKEN - 1) .. ZERO .. token .. now_bytes .. record:sub(CLAIMED)
-    else
-      local priority, crashes, attempt, held, _, _, claimed, ready, score, worker, key = unpack_meta(record)
-      if outcome ~= 'release' then ready = now + tonumber(ARGV[at + 3]) end
-      to.first = math.min(to.first, ready)
-      to.places[2 * m - 1] = integer(outcome == 'release' and score or ready)
-      record = pack_meta(priority, crashes, attempt - (to.unused or 0), 0, held, 0, claimed, ready, score, worker, key)
-    end
-    packed[2 * n - 1], packed[2 * n] = id, record
-    errored = errored + (to.errored or 0)
+    n, done[id] = n + 1, true
+    local move = moves[outcome] or { ids = {}, places = {}, size = 0, first = math.huge }
+    local place, size = now_text, move.size + 1
     if body ~= '' then
       stored[#stored + 1], stored[#stored + 2] = id, body
-    elseif outcome == 'ack' and record:sub(3, 6) ~= FIRST_ATTEMPT then
+    elseif outcome == 'ack' and sub(record, 3, 6) ~= first_attempt then
       cleared[#cleared + 1] = id -- The error of an earlier attempt.
     end
+    if final then
+      record = sub(record, 1, TOKEN - 1) .. none .. token .. now_bytes .. sub(record, CLAIMED)
+    else
+      local priority, crashes, attempt, held, _, _, claimed, ready, score, worker, key = unpack_meta(record)
+      if outcome ~= 'error' then attempt = attempt - 1 end
+      if outcome ~= 'release' then ready = now + tonumber(args[at + 3]) end
+      place, move.first = integer(outcome == 'release' and score or ready), math.min(move.first, ready)
+      record = pack_meta(priority, crashes, attempt, 0, held, 0, claimed, ready, score, worker, key)
+    end
+    ended[n], packed[2 * n - 1], packed[2 * n] = id, id, record
+    moves[outcome], move.size, move.ids[size] = move, size, id
+    move.places[2 * size - 1], move.places[2 * size] = place, id
   end
 end
 if n > 0 then
@@ -62,17 +59,19 @@ if n > 0 then
   call('HSET', meta, unpack(packed))
   if #cleared > 0 then call('HDEL', results, unpack(cleared)) end
   if #stored > 0 then call('HSET', results, unpack(stored)) end
-  for outcome, to in pairs(NEXT) do
-    if to.ids then
-      call('ZADD', to.set, unpack(to.places))
-      publish(to.letter, table.concat(to.ids))
-      if to.counter then count(to.counter, #to.ids) end
-      if outcome == 'release' then ensure_wake() elseif not to.final then wake_for(to.set, to.first) end
+  for outcome, move in pairs(moves) do
+    call('ZADD', SET[outcome], unpack(move.places))
+    publish(LETTER[outcome], table.concat(move.ids))
+    if COUNTER[outcome] then count(COUNTER[outcome], move.size) end
+    if outcome == 'error' or outcome == 'fail' then count('errored', move.size) end
+    if outcome == 'release' then
+      ensure_wake()
+    elseif outcome ~= 'ack' and outcome ~= 'fail' then
+      wake_for(SET[outcome], move.first)
     end
   end
-  count('errored', errored)
-  if NEXT.ack.ids then trim(completed, keep_completed, n + 8) end
-  if NEXT.fail.ids then trim(failed, keep_failed, n + 8) end
+  if moves.ack then trim(completed, tonumber(args[1]), n + 8) end
+  if moves.fail then trim(failed, tonumber(args[2]), n + 8) end
 else
   begin_writes()
 end

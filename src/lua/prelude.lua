@@ -2,18 +2,18 @@
 -- KEYS come in the order of QueueKeys in src/keys.rs, all of one queue, all in one slot.
 local specs, meta, results, waiting, active, scheduled, retrying, blocked, completed, failed,
   cancelled, idem, counters, wake, events = unpack(KEYS)
-local call = redis.call
+local call, sub, pack = redis.call, string.sub, struct.pack
 
--- A waiting job's score is band * BAND + seq: exact in a double, bands in order, first in first out.
-local BAND = 2 ^ 48
+-- A waiting job's score is (band - USUAL_BAND) * BAND + seq: exact in a double, bands in order, first
+-- in first out. Redis reads and writes scores as text, so those of the usual band are short.
+local BAND, USUAL_BAND = 2 ^ 48, 5
 -- How many entries the event stream keeps, at the least.
 local EVENT_ENTRIES = 2000
 -- The packed record of a job, see src/meta.rs: version, priority, crashes, attempt, token, ended,
 -- finished, claimed, ready, score, worker, key. Absent until first needed. Scripts that change few
 -- fields of many records cut and join the bytes instead: TOKEN, ENDED, … say where a field begins.
 local META, META_VERSION, META_MIN = '<BBHHI6I6I6I6I6dBc0Hc0', 1, 47
-local TOKEN, ENDED, CLAIMED = 7, 13, 25
-local ZERO = struct.pack('<I6', 0)
+local TOKEN, ENDED, FINISHED, CLAIMED = 7, 13, 19, 25
 
 local function now_ms()
   local time = call('TIME')
@@ -45,6 +45,10 @@ end
 -- Redis writes a number that is an argument with all 17 digits of a double, which is slow.
 local function integer(number)
   return string.format('%d', number)
+end
+
+local function score_of(band, seq)
+  return (band - USUAL_BAND) * BAND + seq
 end
 
 -- submit.lua puts the time at the end of every spec.
@@ -115,10 +119,10 @@ local function promote_from(set, now, limit)
   local metas, scores, packed = call('HMGET', meta, unpack(ids)), {}, {}
   for i, id in ipairs(ids) do
     local priority, crashes, attempt, _, ended, finished, claimed, _, _, worker, key = unpack_meta(metas[i])
-    local score = (priority or 5) * BAND + last - #ids + i
+    local score = score_of(priority or USUAL_BAND, last - #ids + i)
     scores[2 * i - 1], scores[2 * i] = integer(score), id
     packed[2 * i - 1] = id
-    packed[2 * i] = pack_meta(priority or 5, crashes or 0, attempt or 0, 0, ended or 0, finished or 0,
+    packed[2 * i] = pack_meta(priority or USUAL_BAND, crashes or 0, attempt or 0, 0, ended or 0, finished or 0,
       claimed or 0, tonumber(due[2 * i]), score, worker or '', key or '')
   end
   call('ZADD', waiting, unpack(scores))
@@ -205,18 +209,21 @@ local function claim_jobs(now, limit, lease_ms, worker)
   local found_specs, found_metas = call('HMGET', specs, unpack(ids)), call('HMGET', meta, unpack(ids))
   local token, deadline = call('HINCRBY', counters, 'claims', 1), now + lease_ms
   local n, taken, taken_specs, taken_metas, leases, packed, corrupt = 0, {}, {}, {}, {}, {}, {}
-  -- What the records of all jobs that run for the first time have in common.
-  local first, tail, lease_end = {}, struct.pack('<Bc0H', #worker, worker, 0), integer(deadline)
-  for band = 0, 9 do
-    first[band] = struct.pack('<BBHHI6I6I6I6', META_VERSION, band, 0, 1, token, 0, 0, now)
-  end
+  -- What the records of all jobs that run for the first time have in common, by band.
+  local first, tail, lease_end = {}, pack('<Bc0H', #worker, worker, 0), integer(deadline)
   for i, id in ipairs(ids) do
     local spec, record, score = found_specs[i], found_metas[i], tonumber(popped[2 * i])
     if not spec or #spec < 9 then
       record = nil
     elseif not record then
+      local band = math.floor(score / BAND) + USUAL_BAND
+      local head = first[band]
+      if not head then
+        head = pack('<BBHHI6I6I6I6', META_VERSION, band, 0, 1, token, 0, 0, now)
+        first[band] = head
+      end
       -- Ready since it was submitted: the low six bytes of the time at the end of the spec.
-      record = first[math.floor(score / BAND)] .. spec:sub(-8, -3) .. struct.pack('<d', score) .. tail
+      record = head .. sub(spec, -8, -3) .. pack('<d', score) .. tail
     else
       local priority, crashes, attempt, _, ended, _, _, ready, _, _, key = unpack_meta(record)
       if ready == 0 then ready = created_ms(spec) end

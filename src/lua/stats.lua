@@ -14,8 +14,8 @@ for i, set in ipairs(sets) do sizes[i] = call('ZCARD', set) end
 local heads = {}
 if sizes[3] > 0 then
   for band = 0, 9 do
-    local range = { band * BAND, '(' .. string.format('%.0f', (band + 1) * BAND) }
-    heads[#heads + 1] = call('ZRANGEBYSCORE', waiting, range[1], range[2], 'LIMIT', 0, 1)[1]
+    local first, beyond = integer(score_of(band, 0)), '(' .. integer(score_of(band + 1, 0))
+    heads[#heads + 1] = call('ZRANGEBYSCORE', waiting, first, beyond, 'LIMIT', 0, 1)[1]
   end
 end
 local oldest = -1

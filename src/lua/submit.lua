@@ -43,7 +43,7 @@ for i, id in ipairs(ids) do
     else
       -- The band for now; the place in it is known once all are counted.
       waits, ready, verdicts[i] = waits + 1, 0, 'waiting'
-      new_waiting[2 * waits - 1], new_waiting[2 * waits], waiting_ids[waits] = ARGV[at + 2] * BAND, id, id
+      new_waiting[2 * waits - 1], new_waiting[2 * waits], waiting_ids[waits] = score_of(ARGV[at + 2], 0), id, id
     end
     if key ~= '' then
       by_key[key], entries = id, entries + 1

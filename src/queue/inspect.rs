@@ -70,7 +70,6 @@ fn read(
         Some(Some(Stored::Error(error))) => (None, Some(error)),
         Some(None) => return None,
     };
-    let at_score = instant(score)?;
     Some(JobRecord {
         id,
         queue: queue.clone(),
@@ -87,12 +86,15 @@ fn read(
         backoff: spec.backoff,
         created: spec.created,
         ready: match state {
-            JobState::Scheduled | JobState::Retrying => Some(at_score),
+            JobState::Scheduled | JobState::Retrying => Some(instant(score)?),
             _ => meta.ready,
         },
         started: meta.claimed,
         finished: meta.finished,
-        lease_expires: (state == JobState::Active).then_some(at_score),
+        lease_expires: match state {
+            JobState::Active => Some(instant(score)?),
+            _ => None,
+        },
         worker: meta.worker,
         result,
         error,
@@ -104,14 +106,15 @@ fn read(
     })
 }
 
-/// A waiting job's score is band * 2^48 + seq.
+/// A waiting job's score is (band - 5) * 2^48 + seq.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "checked to be a band"
 )]
 fn band(score: f64) -> Option<u8> {
-    let band = (score / f64::from(2_u32.pow(24)).powi(2)).floor();
+    let band =
+        (score / f64::from(2_u32.pow(24)).powi(2)).floor() + f64::from(Priority::default().get());
     (0.0..=f64::from(Priority::MAX))
         .contains(&band)
         .then_some(band as u8)
