@@ -14,8 +14,8 @@ use tonic_web_wasm_client::Client;
 use yew::AttrValue;
 
 use crate::model::{
-    Counts, Failure, Finished, Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot, Totals,
-    Workers,
+    Counts, Failure, Finished, Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot, Times,
+    Totals, Workers,
 };
 
 /// Why a call failed, for people.
@@ -189,19 +189,28 @@ fn finished(message: proto::FinishedJob) -> Option<Finished> {
         | proto::JobState::Retrying => return None,
     };
     Some(Finished {
+        times: times(&message),
         id: message.id.into(),
         queue: message.queue.into(),
         kind: message.kind.into(),
         state,
         attempt: u32::try_from(message.attempt).unwrap_or_default(),
         worker: message.worker.into(),
-        time: message.finish_time.as_ref().map(millis).unwrap_or_default(),
-        waited: message.wait_duration.map(duration).unwrap_or_default(),
-        ran: message.run_duration.map(duration).unwrap_or_default(),
         error: message.error.map(|error| Failure {
             code: error.code.into(),
             message: error.message.into(),
         }),
+    })
+}
+
+/// A record without its end, or with one at the beginning of the clock, was
+/// not written whole: its durations mean nothing either.
+fn times(message: &proto::FinishedJob) -> Option<Times> {
+    let finished = message.finish_time.as_ref().map(millis)?;
+    (finished > 0).then_some(Times {
+        finished,
+        waited: message.wait_duration.map(duration)?,
+        ran: message.run_duration.map(duration)?,
     })
 }
 
@@ -242,6 +251,11 @@ mod tests {
                 proto::FinishedJob {
                     id: "one".into(),
                     state: proto::JobState::Failed.into(),
+                    finish_time: Some(prost_types::Timestamp {
+                        seconds: 11,
+                        nanos: 0,
+                    }),
+                    wait_duration: Some(prost_types::Duration::default()),
                     run_duration: Some(prost_types::Duration {
                         seconds: 1,
                         nanos: 500_000_000,
@@ -264,9 +278,29 @@ mod tests {
         assert_eq!(snapshot.counts.waiting, 3);
         assert_eq!(snapshot.counts.failed, 0, "a count is never below zero");
         assert_eq!(snapshot.recent.len(), 1, "an unknown state is left out");
-        assert_eq!(snapshot.recent[0].ran, Duration::from_millis(1_500));
+        let times = snapshot.recent[0].times.expect("times");
+        assert_eq!(times.ran, Duration::from_millis(1_500));
         let error = snapshot.recent[0].error.as_ref().expect("an error");
         assert_eq!(error.code, "TIMEOUT");
+    }
+
+    #[test]
+    fn a_job_without_its_end_has_no_times() {
+        let job = |finish_time| proto::FinishedJob {
+            state: proto::JobState::Completed.into(),
+            finish_time,
+            wait_duration: Some(prost_types::Duration::default()),
+            run_duration: Some(prost_types::Duration::default()),
+            ..proto::FinishedJob::default()
+        };
+        let times = |finish_time| finished(job(finish_time)).expect("a final job").times;
+        assert_eq!(times(None), None);
+        assert_eq!(times(Some(prost_types::Timestamp::default())), None);
+        let second = prost_types::Timestamp {
+            seconds: 1,
+            nanos: 0,
+        };
+        assert_eq!(times(Some(second)).map(|times| times.finished), Some(1_000));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 use jobflow::JobState;
 
-use crate::model::Finished;
+use crate::model::{Finished, Times};
 
 /// Rows of either list.
 pub(crate) const LENGTH: usize = 50;
@@ -83,18 +83,19 @@ impl Feed {
     /// Median and 95th percentile of wait and run time over the rows.
     pub(crate) fn timings(&self) -> Option<Timings> {
         let rows = self.rows();
-        if rows.is_empty() {
-            return None;
-        }
-        let sorted = |time: fn(&Finished) -> Duration| {
-            let mut times: Vec<_> = rows.iter().map(|job| time(job)).collect();
+        let sorted = |of: fn(&Times) -> Duration| {
+            let known = rows.iter().filter_map(|job| job.times.as_ref());
+            let mut times: Vec<_> = known.map(of).collect();
             times.sort_unstable();
             times
         };
-        let wait = sorted(|job| job.waited);
-        let run = sorted(|job| job.ran);
+        let wait = sorted(|times| times.waited);
+        let run = sorted(|times| times.ran);
+        if run.is_empty() {
+            return None;
+        }
         Some(Timings {
-            jobs: rows.len(),
+            jobs: run.len(),
             wait_p50: quantile(&wait, 50),
             wait_p95: quantile(&wait, 95),
             run_p50: quantile(&run, 50),
@@ -134,9 +135,11 @@ mod tests {
             state,
             attempt: 1,
             worker: "w".into(),
-            time: number,
-            waited: Duration::from_millis(number),
-            ran: Duration::from_millis(number * 10),
+            times: Some(Times {
+                finished: number,
+                waited: Duration::from_millis(number),
+                ran: Duration::from_millis(number * 10),
+            }),
             error: None,
         })
     }
@@ -183,6 +186,20 @@ mod tests {
         feed.hold(false, 78);
         assert_eq!(ids(&feed), ["job-2", "job-1"]);
         assert_eq!(feed.held_since(), None);
+    }
+
+    #[test]
+    fn unknown_times_are_left_out_of_the_timings() {
+        let mut unknown = Finished::clone(&job(9, JobState::Completed));
+        unknown.times = None;
+        let unknown = Rc::new(unknown);
+        let mut feed = Feed::default();
+        feed.merge(std::slice::from_ref(&unknown));
+        assert_eq!(feed.timings(), None);
+        feed.merge(&[unknown, job(4, JobState::Completed)]);
+        let timings = feed.timings().expect("one known");
+        assert_eq!(timings.jobs, 1);
+        assert_eq!(timings.wait_p50, Duration::from_millis(4));
     }
 
     #[test]

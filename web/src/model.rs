@@ -147,18 +147,25 @@ pub(crate) struct Finished {
     pub(crate) state: JobState,
     pub(crate) attempt: u32,
     pub(crate) worker: AttrValue,
-    /// By the clock of the store, in milliseconds.
-    pub(crate) time: u64,
-    pub(crate) waited: Duration,
-    pub(crate) ran: Duration,
+    /// `None` when the record does not tell: no time is better than a wrong one.
+    pub(crate) times: Option<Times>,
     pub(crate) error: Option<Failure>,
 }
 
 impl Finished {
     /// The same job may become final twice: after a retry.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.time == other.time
+        self.id == other.id && self.times == other.times
     }
+}
+
+/// When a job became final and how long its last attempt took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// By the clock of the store, in milliseconds.
+    pub(crate) finished: u64,
+    pub(crate) waited: Duration,
+    pub(crate) ran: Duration,
 }
 
 /// Why a job failed.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jobflow::JobState;
 
 use super::*;
-use crate::model::{Counts, Finished, Totals};
+use crate::model::{Counts, Finished, Times, Totals};
 
 fn snapshot(server: &'static str, sequence: u64, time: u64) -> Snapshot {
     Snapshot {
@@ -188,9 +188,11 @@ fn a_held_feed_stands_still_while_the_counts_go_on() {
             state: JobState::Completed,
             attempt: 1,
             worker: "w".into(),
-            time: number,
-            waited: Duration::ZERO,
-            ran: Duration::ZERO,
+            times: Some(Times {
+                finished: number,
+                waited: Duration::ZERO,
+                ran: Duration::ZERO,
+            }),
             error: None,
         })
     };

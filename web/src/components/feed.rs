@@ -9,7 +9,7 @@ use crate::{
     components::icons::StateIcon,
     feed::{Feed, Filter},
     format,
-    model::{Finished, state_title},
+    model::{Finished, Times, state_title},
     store::Event,
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
                 // would count for nothing and each row be drawn anew.
                 <div role="rowgroup">
                     {for rows.iter().map(|job| html! {
-                        <Row key={format!("{}-{}", job.id, job.time)} job={Rc::clone(job)} now_seconds={props.now_seconds} />
+                        <Row key={key(job)} job={Rc::clone(job)} now_seconds={props.now_seconds} />
                     })}
                 </div>
             </div>
@@ -64,6 +64,12 @@ pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
             }
         </section>
     }
+}
+
+/// A job that was retried may stand here twice.
+fn key(job: &Finished) -> String {
+    let finished = job.times.map_or(0, |times| times.finished);
+    format!("{}-{finished}", job.id)
 }
 
 const HEADINGS: [(&str, &str); 9] = [
@@ -127,7 +133,15 @@ struct RowProps {
 #[function_component]
 fn Row(props: &RowProps) -> Html {
     let job = &props.job;
-    let ago = format::ago((props.now_seconds * 1_000).saturating_sub(job.time));
+    let now = props.now_seconds * 1_000;
+    let unknown = || "–".to_owned();
+    let time = |of: fn(&Times) -> Duration| {
+        let times = job.times.as_ref();
+        times.map_or_else(unknown, |times| format::duration(of(times)))
+    };
+    let ago = job.times.map_or_else(unknown, |times| {
+        format::ago(now.saturating_sub(times.finished))
+    });
     html! {
         <div class={classes!("row", job.state.as_str())} role="row" data-job-id={job.id.clone()} data-state={job.state.as_str()}>
             <span role="cell" class="cell-state"><StateIcon state={job.state} />{state_title(job.state)}</span>
@@ -137,8 +151,8 @@ fn Row(props: &RowProps) -> Html {
             <span role="cell" class={classes!("cell-attempt", "number", (job.attempt > 1).then_some("many"))}>
                 <span class="phone">{"attempt "}</span>{job.attempt}
             </span>
-            <span role="cell" class="cell-wait number"><span class="phone">{"waited "}</span>{format::duration(job.waited)}</span>
-            <span role="cell" class="cell-run number"><span class="phone">{"ran "}</span>{format::duration(job.ran)}</span>
+            <span role="cell" class="cell-wait number"><span class="phone">{"waited "}</span>{time(|times| times.waited)}</span>
+            <span role="cell" class="cell-run number"><span class="phone">{"ran "}</span>{time(|times| times.ran)}</span>
             <span role="cell" class="cell-worker" title={job.worker.clone()}>
                 {if job.worker.is_empty() { "–" } else { job.worker.as_str() }}
             </span>
