@@ -14,6 +14,7 @@
 mod backoff;
 mod error;
 mod job;
+mod new_job;
 mod options;
 pub mod proto;
 mod state;
@@ -51,10 +52,11 @@ pub use job::{
     JobError, JobId, JobRecord, JobResult, Kind, LeaseToken, MAX_NAME, MAX_WORKER, Namespace,
     QueueName, StoreTime,
 };
+pub use new_job::NewJob;
 pub use options::{
     DEFAULT_CONTENT_TYPE, DEFAULT_CRASH_CAP, DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT,
     Keep, MAX_ATTEMPTS, MAX_BATCH, MAX_CONTENT_TYPE, MAX_DELAY, MAX_ERROR_MESSAGE, MAX_HEADERS,
-    MAX_IDEMPOTENCY_KEY, MAX_PAYLOAD, MAX_TIMEOUT, NewJob, Priority, Retention, RunAt,
+    MAX_IDEMPOTENCY_KEY, MAX_PAYLOAD, MAX_TIMEOUT, Priority, Retention, RunAt,
 };
 pub use state::{JobState, TRANSITIONS};
 

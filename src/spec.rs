@@ -8,7 +8,8 @@ use prost::Message;
 
 use crate::backoff::Backoff;
 use crate::job::{Kind, StoreTime};
-use crate::options::{DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, NewJob};
+use crate::new_job::NewJob;
+use crate::options::{DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT};
 
 /// The stored form. Fields at their defaults are left out, so that an ordinary
 /// job costs its kind, its payload and nine bytes.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobRecord, StoreTime};
-use crate::options::{NewJob, Priority, RunAt};
+use crate::new_job::NewJob;
+use crate::options::{Priority, RunAt};
 use crate::proto;
 use crate::state::JobState;
 

@@ -1,0 +1,289 @@
+//! A job to submit, and the limits it is checked against.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::job::{JobId, Kind, QueueName};
+use crate::options::{
+    DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, MAX_ATTEMPTS, MAX_CONTENT_TYPE,
+    MAX_DELAY, MAX_HEADERS, MAX_IDEMPOTENCY_KEY, MAX_TIMEOUT, Priority, RunAt, check_size,
+};
+
+/// A job to submit: checked when it is built, so that one which exists can be stored.
+///
+/// ```
+/// use jobflow::{NewJob, Priority, RunAt};
+/// use std::time::Duration;
+///
+/// # fn main() -> jobflow::Result<()> {
+/// let job = NewJob::new("send_email", r#"{"to":"user@example.com"}"#)?
+///     .queue("mail")?
+///     .priority(Priority::new(1)?)
+///     .run_at(RunAt::After(Duration::from_secs(60)))?
+///     .idempotency_key("welcome-42")?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "queue"),
+    expect(dead_code, reason = "only the queue reads the fields")
+)]
+pub struct NewJob {
+    pub(crate) id: Option<JobId>,
+    pub(crate) request_id: Option<uuid::Uuid>,
+    pub(crate) queue: QueueName,
+    pub(crate) kind: Kind,
+    pub(crate) payload: Bytes,
+    pub(crate) content_type: String,
+    pub(crate) priority: Priority,
+    pub(crate) run_at: RunAt,
+    pub(crate) max_attempts: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) timeout: Duration,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl NewJob {
+    /// A job of `kind` in the queue `default`, to run now.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for an odd kind, `PAYLOAD_TOO_LARGE` over 256 KiB.
+    pub fn new(kind: impl AsRef<str>, payload: impl Into<Bytes>) -> Result<Self> {
+        let payload = payload.into();
+        check_size("payload", payload.len())?;
+        Ok(Self {
+            id: None,
+            request_id: None,
+            queue: QueueName::default(),
+            kind: Kind::new(kind)?,
+            payload,
+            content_type: DEFAULT_CONTENT_TYPE.to_owned(),
+            priority: Priority::default(),
+            run_at: RunAt::Now,
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+            backoff: Backoff::default(),
+            timeout: DEFAULT_TIMEOUT,
+            headers: BTreeMap::new(),
+            idempotency_key: None,
+        })
+    }
+
+    /// A typed job, as JSON, in its own queue.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when the value has no JSON form or its names are odd,
+    /// `PAYLOAD_TOO_LARGE` over 256 KiB.
+    #[cfg(feature = "queue")]
+    pub fn of<J: crate::Job>(job: &J) -> Result<Self> {
+        let payload = serde_json::to_vec(job)
+            .map_err(|error| Error::invalid("payload", format!("has no JSON form: {error}")))?;
+        Self::new(J::KIND, payload)?.queue(J::QUEUE)
+    }
+
+    /// The queue it goes to.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for an odd name.
+    pub fn queue(mut self, queue: impl AsRef<str>) -> Result<Self> {
+        self.queue = QueueName::new(queue)?;
+        Ok(self)
+    }
+
+    /// Media type of the payload.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when it is empty, over 128 bytes or not printable ASCII.
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Result<Self> {
+        let content_type = content_type.into();
+        let printable = content_type.bytes().all(|b| (b' '..=b'~').contains(&b));
+        if content_type.is_empty() || content_type.len() > MAX_CONTENT_TYPE || !printable {
+            return Err(Error::invalid(
+                "content_type",
+                "must be 1 to 128 printable ASCII characters",
+            ));
+        }
+        self.content_type = content_type;
+        Ok(self)
+    }
+
+    /// Its band.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// When it may run at the earliest.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a delay over 10 years.
+    pub fn run_at(mut self, run_at: RunAt) -> Result<Self> {
+        if matches!(run_at, RunAt::After(delay) if delay > MAX_DELAY) {
+            return Err(Error::invalid("delay", "must be 0 to 10 years"));
+        }
+        // A bound that needs no clock: 2^47 ms is the year 6429, and fits the packed record.
+        if matches!(run_at, RunAt::At(time) if time.0 >= 1 << 47) {
+            return Err(Error::invalid("run_time", "is too far ahead"));
+        }
+        self.run_at = run_at;
+        Ok(self)
+    }
+
+    /// After how many errored attempts it fails.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when it is not 1 to 1,000.
+    pub fn max_attempts(mut self, attempts: u32) -> Result<Self> {
+        if !(1..=MAX_ATTEMPTS).contains(&attempts) {
+            return Err(Error::invalid("max_attempts", "must be 1 to 1000"));
+        }
+        self.max_attempts = attempts;
+        Ok(self)
+    }
+
+    /// The delay between attempts.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// How long one attempt may run.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when it is not 1 ms to 7 days.
+    pub fn timeout(mut self, timeout: Duration) -> Result<Self> {
+        if timeout < Duration::from_millis(1) || timeout > MAX_TIMEOUT {
+            return Err(Error::invalid("timeout", "must be 1 ms to 7 days"));
+        }
+        self.timeout = timeout;
+        Ok(self)
+    }
+
+    /// The producer's own metadata.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when names and values together are over 8 KiB.
+    pub fn headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let headers: BTreeMap<_, _> = headers.into_iter().collect();
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if size > MAX_HEADERS || headers.contains_key("") {
+            return Err(Error::invalid(
+                "headers",
+                "must have names and be at most 8 KiB in all",
+            ));
+        }
+        self.headers = headers;
+        Ok(self)
+    }
+
+    /// A key under which a second submit returns the first job, as long as
+    /// that job exists.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when it is empty or over 256 bytes.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Result<Self> {
+        let key = key.into();
+        if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY {
+            return Err(Error::invalid("idempotency_key", "must be 1 to 256 bytes"));
+        }
+        self.idempotency_key = Some(key);
+        Ok(self)
+    }
+
+    /// A caller's name for this very request: a repeat returns the first job.
+    #[must_use]
+    pub const fn request_id(mut self, request_id: uuid::Uuid) -> Self {
+        self.request_id = Some(request_id);
+        self
+    }
+
+    /// The id of the job, from [`JobId::generate`]: a submit repeated under the
+    /// same id stores one job.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when the id was made for another queue than the job's.
+    pub fn id(mut self, id: JobId) -> Result<Self> {
+        if !id.may_belong_to(&self.queue) {
+            return Err(Error::invalid(
+                "id",
+                format!("was not made for queue {}", self.queue),
+            ));
+        }
+        self.id = Some(id);
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::StoreTime;
+    use crate::options::MAX_PAYLOAD;
+
+    fn field<T: std::fmt::Debug>(result: Result<T>) -> String {
+        result
+            .unwrap_err()
+            .field()
+            .expect("names a field")
+            .to_owned()
+    }
+
+    fn job() -> NewJob {
+        NewJob::new("k", "").unwrap()
+    }
+
+    #[test]
+    fn each_limit_names_its_field() {
+        assert_eq!(field(Priority::new(10)), "priority");
+        assert_eq!(field(Priority::new(-1)), "priority");
+        assert_eq!(field(NewJob::new("a:b", "")), "kind");
+        assert_eq!(field(NewJob::new("k", vec![0; MAX_PAYLOAD + 1])), "payload");
+        assert_eq!(field(job().queue("{x}")), "queue");
+        assert_eq!(field(job().max_attempts(0)), "max_attempts");
+        assert_eq!(field(job().max_attempts(1_001)), "max_attempts");
+        assert_eq!(
+            field(job().run_at(RunAt::After(MAX_DELAY + Duration::from_millis(1)))),
+            "delay"
+        );
+        assert_eq!(
+            field(job().run_at(RunAt::At(StoreTime(u64::MAX)))),
+            "run_time"
+        );
+        assert_eq!(field(job().timeout(Duration::ZERO)), "timeout");
+        assert_eq!(field(job().idempotency_key("")), "idempotency_key");
+        assert_eq!(
+            field(job().idempotency_key("k".repeat(257))),
+            "idempotency_key"
+        );
+        assert_eq!(field(job().content_type("")), "content_type");
+        assert_eq!(
+            field(job().headers([("h".to_owned(), "v".repeat(MAX_HEADERS))])),
+            "headers"
+        );
+    }
+
+    #[test]
+    fn each_limit_itself_is_allowed() {
+        assert!(Priority::new(0).is_ok() && Priority::new(9).is_ok());
+        assert!(NewJob::new("k", vec![0; MAX_PAYLOAD]).is_ok());
+        assert!(job().max_attempts(1_000).is_ok());
+        assert!(job().run_at(RunAt::After(MAX_DELAY)).is_ok());
+        assert!(job().idempotency_key("k".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn an_id_for_another_queue_is_refused() {
+        let id = JobId::generate(&QueueName::new("mail").unwrap());
+        assert_eq!(field(job().id(id)), "id");
+        assert!(job().queue("mail").unwrap().id(id).is_ok());
+    }
+}
