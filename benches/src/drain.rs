@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use jobflow_worker::{AttemptError, Context, Handler, HandlerFuture, Worker};
+use anyhow::{Context as _, Result};
+use jobflow::{JobQueue, Namespace, QueueConfig};
+use jobflow_worker::{AttemptError, Context, Handler, HandlerFuture, Worker, shutdown_signal};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::bulk;
-use crate::setting::{print_rate, queue};
+use crate::setting::{print_rate, queue, redis_url};
+use crate::store::Store;
 
 struct Noop;
 
@@ -18,13 +21,43 @@ impl Handler for Noop {
     }
 }
 
-pub(crate) async fn run(n: usize, concurrency: usize) -> Result<()> {
-    let queue = queue("drain")?;
-    bulk::submit(&queue, n, 500).await?;
-    let worker = Worker::builder(&queue)
+fn worker(queue: &JobQueue, concurrency: usize) -> jobflow::Result<Worker> {
+    Worker::builder(queue)
         .concurrency(concurrency)
         .handler_for("*", Arc::new(Noop))
-        .build()?;
+        .build()
+}
+
+pub(crate) async fn run(mode: &str, n: usize, concurrency: usize) -> Result<()> {
+    let queue = queue(mode)?;
+    bulk::submit(&queue, n, 500).await?;
+    let took = drain(&queue, n, concurrency).await?;
+    print_rate(mode, n, ("c", concurrency), took);
+    Ok(())
+}
+
+/// As [`run`], with every write on disk before it is answered.
+pub(crate) async fn with_aof(n: usize, concurrency: usize) -> Result<()> {
+    let mut store = Store::connect().await?;
+    store.set("appendfsync", "always").await?;
+    store.set("appendonly", "yes").await?;
+    let written = async {
+        // The file begins with a copy of what is there.
+        while store.info("persistence", "aof_rewrite_in_progress").await? != "0"
+            || store.info("persistence", "aof_rewrite_scheduled").await? != "0"
+        {
+            sleep(Duration::from_millis(20)).await;
+        }
+        run("drain-aof", n, concurrency).await
+    };
+    let written = written.await;
+    store.set("appendonly", "no").await?;
+    written
+}
+
+/// How long a worker takes for `n` waiting jobs.
+pub(crate) async fn drain(queue: &JobQueue, n: usize, concurrency: usize) -> Result<Duration> {
+    let worker = worker(queue, concurrency)?;
     let stats = worker.stats();
     let (stop, stopped) = oneshot::channel::<()>();
     let began = Instant::now();
@@ -34,11 +67,21 @@ pub(crate) async fn run(n: usize, concurrency: usize) -> Result<()> {
     }));
     // The worker counts a job as completed when Redis has acknowledged it.
     while stats.completed.get() < n as u64 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        sleep(Duration::from_millis(2)).await;
     }
     let took = began.elapsed();
     drop(stop);
     running.await??;
-    print_rate("drain", n, ("c", concurrency), took);
-    Ok(())
+    Ok(took)
+}
+
+/// `jobflow-bench worker`: works until it is told to end.
+pub(crate) async fn work() -> Result<()> {
+    let namespace = std::env::var("JOBFLOW_NAMESPACE").context("JOBFLOW_NAMESPACE is not set")?;
+    let queue = JobQueue::open(QueueConfig {
+        redis_url: redis_url()?,
+        namespace: Namespace::new(namespace)?,
+        ..QueueConfig::default()
+    })?;
+    Ok(worker(&queue, 100)?.run_until(shutdown_signal()).await?)
 }

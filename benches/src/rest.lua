@@ -1,0 +1,4 @@
+-- For wrk: every request creates a job.
+wrk.method = "POST"
+wrk.body = '{"name":"noop","data":' .. os.getenv("PAYLOAD") .. '}'
+wrk.headers["Content-Type"] = "application/json"

@@ -1,0 +1,217 @@
+//! What Redis says of itself: the time and number of commands, memory, the slow log.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+
+use crate::setting;
+
+/// Slower than this is a fault: while a script runs, everybody waits.
+const SLOW: Duration = Duration::from_millis(5);
+
+/// A connection beside those of the queue.
+pub(crate) struct Store {
+    client: Client,
+    connection: MultiplexedConnection,
+}
+
+impl Store {
+    pub(crate) async fn connect() -> Result<Self> {
+        let client = Client::open(setting::redis_url()?)?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        Ok(Self { client, connection })
+    }
+
+    /// One field of `INFO`.
+    pub(crate) async fn info(&mut self, section: &str, field: &str) -> Result<String> {
+        let text = self.section(section).await?;
+        let value = lines(&text).find(|(name, _)| *name == field);
+        let (_, value) = value.with_context(|| format!("INFO has no {field}"))?;
+        Ok(value.to_owned())
+    }
+
+    /// What all commands have taken so far.
+    pub(crate) async fn usage(&mut self) -> Result<Usage> {
+        Ok(Usage::parse(&self.section("commandstats").await?))
+    }
+
+    async fn section(&mut self, section: &str) -> Result<String> {
+        let mut info = redis::cmd("INFO");
+        Ok(info.arg(section).query_async(&mut self.connection).await?)
+    }
+
+    pub(crate) async fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg(name).arg(value);
+        Ok(set.query_async(&mut self.connection).await?)
+    }
+
+    /// Deletes everything.
+    pub(crate) async fn clear(&mut self) -> Result<()> {
+        let mut flush = redis::cmd("FLUSHALL");
+        Ok(flush.arg("SYNC").query_async(&mut self.connection).await?)
+    }
+
+    /// Runs a script that is not one of the queue's: it counts under `eval`.
+    pub(crate) async fn eval(&mut self, script: &str, key: &str) -> Result<()> {
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script).arg(1).arg(key);
+        Ok(eval.query_async(&mut self.connection).await?)
+    }
+
+    /// From now on slow commands are noted.
+    pub(crate) async fn watch_slow(&mut self) -> Result<()> {
+        self.set("slowlog-max-len", "10000").await?;
+        let micros = SLOW.as_micros().to_string();
+        self.set("slowlog-log-slower-than", &micros).await?;
+        let mut reset = redis::cmd("SLOWLOG");
+        Ok(reset.arg("RESET").query_async(&mut self.connection).await?)
+    }
+
+    /// The scripts that took over 5 ms, with their milliseconds.
+    pub(crate) async fn slow_scripts(&mut self) -> Result<Vec<(String, f64)>> {
+        type Entry = (u64, u64, u64, Vec<String>, String, String);
+        let mut get = redis::cmd("SLOWLOG");
+        let get = get.arg("GET").arg(-1);
+        let entries: Vec<Entry> = get.query_async(&mut self.connection).await?;
+        let scripts = entries.into_iter().filter(|entry| entry.3[0] == "EVALSHA");
+        Ok(scripts
+            .map(|(_, _, micros, words, _, _)| {
+                let name = words.get(1).map_or("", |hash| script_name(hash));
+                (name.to_owned(), setting::number(micros) / 1e3)
+            })
+            .collect())
+    }
+
+    /// What clients send within some time: how often each command. What
+    /// scripts call is not in it.
+    pub(crate) async fn listen(&self, time: Duration) -> Result<BTreeMap<String, u64>> {
+        let mut monitor = self.client.get_async_monitor().await?;
+        let mut lines = monitor.on_message::<String>();
+        let mut counts = BTreeMap::new();
+        let deadline = tokio::time::Instant::now() + time;
+        while let Ok(Some(line)) = tokio::time::timeout_at(deadline, lines.next()).await {
+            if let Some(command) = sent_by_client(&line) {
+                *counts.entry(command).or_default() += 1;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(':'))
+}
+
+/// Calls and microseconds by command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Usage(BTreeMap<String, (u64, u64)>);
+
+impl Usage {
+    fn parse(text: &str) -> Self {
+        let commands = lines(text).filter_map(|(name, values)| {
+            let number = |field: &str| {
+                let mut values = values.split(',');
+                values.find_map(|value| value.strip_prefix(field)?.parse().ok())
+            };
+            let name = name.strip_prefix("cmdstat_")?.to_owned();
+            Some((name, (number("calls=")?, number("usec=")?)))
+        });
+        Self(commands.collect())
+    }
+
+    /// What came on top of an earlier reading.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let more = self.0.iter().map(|(name, (calls, micros))| {
+            let (old_calls, old_micros) = before.0.get(name).copied().unwrap_or_default();
+            let more = (
+                calls.saturating_sub(old_calls),
+                micros.saturating_sub(old_micros),
+            );
+            (name.clone(), more)
+        });
+        Self(more.collect())
+    }
+
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        self.0.get(command).map_or(0, |(calls, _)| *calls)
+    }
+
+    pub(crate) fn micros(&self, command: &str) -> u64 {
+        self.0.get(command).map_or(0, |(_, micros)| *micros)
+    }
+
+    /// All calls but those of some commands: scripts and what they call count.
+    pub(crate) fn calls_without(&self, others: &[&str]) -> u64 {
+        let counted = self.0.iter().filter(|(name, _)| {
+            let name = name.split('|').next().unwrap_or(name);
+            !others.contains(&name)
+        });
+        counted.map(|(_, (calls, _))| calls).sum()
+    }
+}
+
+/// The command in a line of MONITOR, unless a script called it.
+fn sent_by_client(line: &str) -> Option<String> {
+    let (head, words) = line.split_once("] ")?;
+    if head.ends_with(" lua") {
+        return None;
+    }
+    let mut words = words.split('"').skip(1).step_by(2);
+    let command = words.next()?.to_uppercase();
+    Some(match words.next() {
+        Some(hash) if command == "EVALSHA" => script_name(hash).to_owned(),
+        _ => command,
+    })
+}
+
+/// What a script is called, or its hash where it is not one of ours.
+pub(crate) fn script_name(hash: &str) -> &str {
+    macro_rules! scripts {
+        ($($name:literal)*) => {[$((
+            $name,
+            concat!(include_str!("../../src/lua/prelude.lua"), include_str!(concat!("../../src/lua/", $name, ".lua"))),
+        )),*]};
+    }
+    let scripts = scripts!("submit" "claim" "finish" "extend" "promote" "reap" "prune" "get" "stats" "recent");
+    let beat = [("beat", include_str!("../../src/lua/beat.lua"))];
+    let mut all = scripts.into_iter().chain(beat);
+    all.find(|(_, text)| redis::Script::new(text).get_hash() == hash)
+        .map_or(hash, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_a_difference() {
+        let of = |calls: u64| {
+            Usage::parse(&format!(
+                "# Commandstats\r\ncmdstat_zadd:calls={calls},usec=9,usec_per_call=1.0\r\n\
+                 cmdstat_config|set:calls=2,usec=1\r\n"
+            ))
+        };
+        let usage = of(7).since(&of(4));
+        assert_eq!((usage.calls("zadd"), usage.micros("zadd")), (3, 0));
+        assert_eq!(of(7).calls_without(&["config"]), 7);
+    }
+
+    #[test]
+    fn what_scripts_call_is_told_apart() {
+        let command = |line: &str| sent_by_client(line);
+        assert_eq!(
+            command(r#"1.5 [0 127.0.0.1:60866] "ping""#),
+            Some("PING".to_owned())
+        );
+        assert_eq!(command(r#"1.5 [0 lua] "zadd" "key""#), None);
+        assert_eq!(command("OK"), None);
+    }
+}
