@@ -19,6 +19,8 @@ use crate::process::Process;
 use crate::rest::Rest;
 use crate::system::output_folder;
 
+/// Before giving up.
+const DRIVER_STARTS: usize = 5;
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Runs in the page before anything of it: what the page may not do, and when
@@ -54,15 +56,7 @@ impl Browser {
     /// Opens a page in a browser of its own.
     pub(crate) async fn open(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0");
-        let driver = Process::start("chromedriver", &mut command, folder.path());
-        let listens = || {
-            let log = driver.log();
-            let port = log.rsplit_once("started successfully on port ");
-            ready(port.and_then(|(_, port)| port.split_once('.').map(|(port, _)| port.to_owned())))
-        };
-        let port = wait_for("chromedriver", listens).await;
+        let (driver, port) = start_driver(&folder).await;
         let driver_url = format!("http://127.0.0.1:{port}");
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(&folder))
@@ -180,6 +174,28 @@ impl Drop for Browser {
             let _ended = kill_process(pid, Signal::KILL);
         }
     }
+}
+
+/// The driver and its port. It looks for a port that is free for IPv4 and ends
+/// when the same is taken for IPv6; then it is started again.
+async fn start_driver(folder: &TempDir) -> (Process, String) {
+    for _ in 0..DRIVER_STARTS {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0");
+        let mut driver = Process::start("chromedriver", &mut command, folder.path());
+        let started = || {
+            let log = driver.log();
+            let port = log.rsplit_once("started successfully on port ");
+            let port = port.and_then(|(_, rest)| Some(rest.split_once('.')?.0.to_owned()));
+            let ended = !driver.is_running();
+            ready((ended || port.is_some()).then_some((ended, port)))
+        };
+        if let (false, Some(port)) = wait_for("chromedriver", started).await {
+            return (driver, port);
+        }
+        assert!(driver.log().contains("port not available"), "{driver}");
+    }
+    panic!("chromedriver finds no port in {DRIVER_STARTS} starts")
 }
 
 fn capabilities(folder: &TempDir) -> Capabilities {
