@@ -15,7 +15,7 @@ local SET = {
   ack = completed, fail = failed, error = retrying, snooze = scheduled, unhandled = scheduled, release = waiting,
 }
 local LETTER = { ack = 'c', fail = 'f', error = 'r', snooze = 's', unhandled = 's', release = 'w' }
-local COUNTER = { ack = 'completed', fail = 'failed', snooze = 'snoozed', unhandled = 'unhandled', release = 'released' }
+local TOTAL = { ack = 'completed', fail = 'failed', snooze = 'snoozed', unhandled = 'unhandled', release = 'released' }
 local ids, jobs = {}, (#args - 2) / 5
 for i = 1, jobs do ids[i] = args[5 * i - 2] end
 local found = call('HMGET', meta, unpack(ids))
@@ -62,7 +62,7 @@ if n > 0 then
   for outcome, move in pairs(moves) do
     call('ZADD', SET[outcome], unpack(move.places))
     publish(LETTER[outcome], table.concat(move.ids))
-    if COUNTER[outcome] then count(COUNTER[outcome], move.size) end
+    if TOTAL[outcome] then count(TOTAL[outcome], move.size) end
     if outcome == 'error' or outcome == 'fail' then count('errored', move.size) end
     if outcome == 'release' then
       ensure_wake()
