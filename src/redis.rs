@@ -67,8 +67,17 @@ impl Store {
         })
     }
 
-    /// Sends one command on the shared connection.
+    /// Sends a command that may be sent twice. A connection that broke while
+    /// nobody used it is found out by the next command, which is not to blame.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        match self.query_once(command).await {
+            Err(error) if error.is_connection_dropped() => self.query_once(command).await,
+            reply => reply,
+        }
+    }
+
+    /// Sends one command on the shared connection.
+    pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let (mut connection, generation) = self.connection().await?;
         let reply = command.query_async(&mut connection).await;
         if let Err(error) = &reply

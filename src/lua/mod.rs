@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ::redis::{Arg, Cmd, ErrorKind, FromRedisValue, ServerErrorKind, ToRedisArgs};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::QueueKeys;
 use crate::redis::Store;
 
@@ -71,13 +71,22 @@ impl Call {
         self
     }
 
+    /// Runs a script that may run twice.
+    pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
+        match self.run_once(store).await {
+            // Its connection may have broken long before, while nobody used it.
+            Err(Error::StoreUnavailable) => self.run_once(store).await,
+            reply => reply,
+        }
+    }
+
     /// Runs it. Where Redis has lost the script, after a restart, a fail-over
     /// or a `SCRIPT FLUSH`, it is sent along: loaded apart from its call, it
     /// could be lost again in between.
-    pub(crate) async fn run<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
-        let reply = match store.query(&self.command).await {
+    pub(crate) async fn run_once<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
+        let reply = match store.query_once(&self.command).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                store.query(&self.with_source()).await
+                store.query_once(&self.with_source()).await
             }
             other => other,
         };

@@ -91,7 +91,7 @@ impl JobQueue {
             .arg(millis(lease))
             .arg(worker)
             .arg(self.core.config.crash_cap);
-        let (wait_ms, batch): (i64, Option<Batch>) = match call.run(&self.core.store).await? {
+        let (wait_ms, batch): (i64, Option<Batch>) = match call.run_once(&self.core.store).await? {
             Reply::Jobs(wait, batch) => (wait, Some(batch)),
             Reply::Nothing(wait) => (wait, None),
         };

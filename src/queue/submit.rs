@@ -214,9 +214,13 @@ async fn submit_jobs(core: &Core, queue: &QueueName, jobs: &[&Prepared]) -> Resu
     let keys = core.register(queue).await?;
     // An id that was made for this call can not be there before it.
     let fresh = jobs.iter().all(|job| job.fresh);
-    let reply = match submit_call(&keys, jobs, fresh).run(&core.store).await {
+    let reply = match submit_call(&keys, jobs, fresh).run_once(&core.store).await {
         // It may have been stored: from now on the ids must be looked for.
-        Err(Error::StoreUnavailable) => submit_call(&keys, jobs, false).run(&core.store).await?,
+        Err(Error::StoreUnavailable) => {
+            submit_call(&keys, jobs, false)
+                .run_once(&core.store)
+                .await?
+        }
         other => other?,
     };
     let (now, verdicts): (u64, Vec<Bytes>) = reply;

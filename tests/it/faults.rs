@@ -209,3 +209,21 @@ async fn a_queue_of_a_store_that_came_back_empty_is_known_again() {
     .await;
     assert_eq!(queue.queues().await.unwrap(), [QueueName::default()]);
 }
+
+#[tokio::test]
+async fn a_handle_that_nobody_used_meanwhile_does_not_notice_a_restart() {
+    let mut redis = TestRedis::start_durable();
+    let queue = open(&redis);
+    let id = queue.submit(job()).await.unwrap().id;
+    let mut restart = || {
+        redis.stop();
+        redis.resume();
+    };
+    restart();
+    queue.submit(job()).await.unwrap();
+    restart();
+    assert_eq!(queue.get(id).await.unwrap().state, JobState::Waiting);
+    restart();
+    queue.snapshot().await.unwrap();
+    assert_sound(&queue).await;
+}
