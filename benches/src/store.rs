@@ -60,9 +60,9 @@ impl Store {
     }
 
     /// Runs a script that is not one of the queue's: it counts under `eval`.
-    pub(crate) async fn eval(&mut self, script: &str, key: &str) -> Result<()> {
+    pub(crate) async fn eval(&mut self, script: &str, key: &str, argument: usize) -> Result<()> {
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(1).arg(key);
+        eval.arg(script).arg(1).arg(key).arg(argument);
         Ok(eval.query_async(&mut self.connection).await?)
     }
 
@@ -77,15 +77,17 @@ impl Store {
 
     /// The scripts that took over 5 ms, with their milliseconds.
     pub(crate) async fn slow_scripts(&mut self) -> Result<Vec<(String, f64)>> {
-        type Entry = (u64, u64, u64, Vec<String>, String, String);
+        // Arguments are bytes of any kind.
+        type Entry = (u64, u64, u64, Vec<Vec<u8>>, String, String);
         let mut get = redis::cmd("SLOWLOG");
         let get = get.arg("GET").arg(-1);
         let entries: Vec<Entry> = get.query_async(&mut self.connection).await?;
-        let scripts = entries.into_iter().filter(|entry| entry.3[0] == "EVALSHA");
+        let scripts = entries.into_iter().filter(|entry| entry.3[0] == b"EVALSHA");
         Ok(scripts
             .map(|(_, _, micros, words, _, _)| {
-                let name = words.get(1).map_or("", |hash| script_name(hash));
-                (name.to_owned(), setting::number(micros) / 1e3)
+                let hash = words.get(1).map(Vec::as_slice).unwrap_or_default();
+                let name = script_name(&String::from_utf8_lossy(hash)).to_owned();
+                (name, setting::number(micros) / 1e3)
             })
             .collect())
     }
