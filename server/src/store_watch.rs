@@ -11,7 +11,7 @@ use tracing::{info, warn};
 /// A store that needs longer for two small commands is as good as absent.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a good store is looked at again: its settings may change.
-const CHECK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// How soon a bad one is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
