@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jobflow::QueueConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+
+use crate::watch;
 
 /// For a start; a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ impl Process {
     pub(crate) fn noop_worker(config: &QueueConfig) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
+            .stdout(Stdio::null())
             .arg("worker")
             .env("JOBFLOW_REDIS_URL", &config.redis_url)
             .env("JOBFLOW_NAMESPACE", config.namespace.as_str());
@@ -49,6 +52,25 @@ impl Process {
             child: spawn(&mut command)?,
             address: String::new(),
             ready: Duration::ZERO,
+        })
+    }
+
+    /// Readers of so many streams, all of them open.
+    pub(crate) async fn watchers(server: &Self, count: usize) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["watch", &server.address, &count.to_string()]);
+        let began = Instant::now();
+        let mut child = spawn(command.stdout(Stdio::piped()))?;
+        let output = child.stdout.take().context("its output is not there")?;
+        let mut line = String::new();
+        let mut output = BufReader::new(output);
+        let said = timeout(PATIENCE, output.read_line(&mut line));
+        said.await.context("too slow")??;
+        ensure!(line.trim() == watch::OPEN, "not all streams are open");
+        Ok(Self {
+            child,
+            address: String::new(),
+            ready: began.elapsed(),
         })
     }
 
@@ -67,7 +89,8 @@ impl Process {
             .args(["--redis", &config.redis_url, "--listen", &address])
             .args(["--namespace", config.namespace.as_str()])
             .args(arguments)
-            .env("RUST_LOG", "warn");
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null());
         let began = Instant::now();
         let mut child = spawn(&mut command)?;
         while !answers(&address, ready_path).await {
@@ -100,7 +123,6 @@ fn spawn(command: &mut Command) -> Result<Child> {
     let name = command.as_std().get_program().to_owned();
     command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("{} did not start", name.display()))

@@ -25,8 +25,8 @@ const STREAM: usize = 50_000;
 type Jobs = JobServiceClient<Channel>;
 
 /// Connections to a server. Nagle's algorithm is off, as in every client of ours.
-pub(crate) async fn channels(server: &Process, count: usize) -> Result<Vec<Channel>> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", server.address))?.tcp_nodelay(true);
+pub(crate) async fn channels(address: &str, count: usize) -> Result<Vec<Channel>> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);
     let connects = (0..count).map(|_| endpoint.connect());
     Ok(try_join_all(connects).await?)
 }
@@ -42,7 +42,7 @@ fn job() -> SubmitJobRequest {
 /// One job a call.
 pub(crate) async fn unary(n: usize, in_flight: usize) -> Result<()> {
     let server = Process::server(&config("grpc-unary")?).await?;
-    let channels = channels(&server, CHANNELS).await?;
+    let channels = channels(&server.address, CHANNELS).await?;
     unary_calls(&channels, 100, in_flight).await?;
     let took = unary_calls(&channels, n, in_flight).await?;
     print_rate("grpc-unary", n, ("c", in_flight), took);
@@ -90,7 +90,7 @@ pub(crate) async fn unary_calls_while(
 /// Many jobs a call.
 pub(crate) async fn batch(n: usize, size: usize, callers: usize) -> Result<()> {
     let server = Process::server(&config("grpc-batch")?).await?;
-    let channels = channels(&server, callers).await?;
+    let channels = channels(&server.address, callers).await?;
     let began = Instant::now();
     let calls = channels.into_iter().map(|channel| async move {
         let mut jobs = Jobs::new(channel);
@@ -116,7 +116,7 @@ pub(crate) async fn batch(n: usize, size: usize, callers: usize) -> Result<()> {
 /// Many jobs a message, as a stream.
 pub(crate) async fn stream(n: usize, size: usize) -> Result<()> {
     let server = Process::server(&config("grpc-stream")?).await?;
-    let mut jobs = Jobs::new(channels(&server, 1).await?.remove(0))
+    let mut jobs = Jobs::new(channels(&server.address, 1).await?.remove(0))
         // The verdicts of a whole stream.
         .max_decoding_message_size(64 * 1024 * 1024);
     let began = Instant::now();

@@ -22,6 +22,7 @@ mod idle;
 mod pipeline;
 mod rest;
 mod streams;
+mod watch;
 
 mod guard;
 mod rounds;
@@ -41,6 +42,7 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((command, rest)) if command == "worker" && rest.is_empty() => drain::work().await,
+        Some((command, rest)) if command == "watch" => watch::command(rest).await,
         Some((command, rest)) if command == "rounds" => rounds::command(rest).await,
         Some((command, rest)) if command == "table" => table::command(rest),
         Some((command, rest)) if command == "guard" => guard::command(rest).await,

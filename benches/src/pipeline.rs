@@ -23,7 +23,7 @@ pub(crate) async fn run(seconds: usize, in_flight: usize) -> Result<()> {
     let queue = JobQueue::open(config.clone())?;
     let server = Process::server(&config).await?;
     let _worker = Process::noop_worker(&config)?;
-    let channels = grpc::channels(&server, CHANNELS).await?;
+    let channels = grpc::channels(&server.address, CHANNELS).await?;
     let time = Duration::from_secs(seconds as u64);
     let enough = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&enough);

@@ -36,9 +36,14 @@ pub(crate) async fn run(n: usize) -> Result<()> {
     let began = Instant::now();
     fill(&small, FEW).await?;
     fill(&full, n).await?;
-    say(&format!("filled in {} s", began.elapsed().as_secs()));
+    let bytes: f64 = store.info("memory", "used_memory").await?.parse()?;
+    print(
+        &json!({"peer": "jobflow", "mode": "scale", "n": n, "duty": "fill", "jobs": 6 * n,
+        "fill_s": began.elapsed().as_secs(), "memory_mb": (bytes / 1e6).round()}),
+    );
+    print_slow(&mut store, n, "fill").await?;
 
-    // Loads the scripts.
+    // Warms up.
     measure(&mut store, &small).await?;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -57,12 +62,20 @@ pub(crate) async fn run(n: usize) -> Result<()> {
         );
     }
 
+    print_slow(&mut store, n, "calls").await?;
     print(&promote_at_once(&full, n / 10).await?);
+    print_slow(&mut store, n, "promote").await?;
     print(&prune_at_once(config, n, n / 10).await?);
+    print_slow(&mut store, n, "prune").await
+}
+
+/// The scripts that held everybody up since the last time.
+async fn print_slow(store: &mut Store, n: usize, duty: &str) -> Result<()> {
     let slow = store.slow_scripts().await?;
+    store.watch_slow().await?;
     print(
-        &json!({"peer": "jobflow", "mode": "scale", "n": n, "scripts_over_5_ms": slow.len(),
-        "slowest": slow.iter().map(|(script, ms)| json!([script, ms])).take(10).collect::<Vec<_>>()}),
+        &json!({"peer": "jobflow", "mode": "scale", "n": n, "duty": duty,
+        "scripts_over_5_ms": slow.len(), "slow": slow.into_iter().take(20).collect::<Vec<_>>()}),
     );
     Ok(())
 }

@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use jobflow::JobQueue;
-use jobflow::proto::StreamMetricsRequest;
-use jobflow::proto::metrics_service_client::MetricsServiceClient;
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use crate::bulk;
@@ -21,8 +17,6 @@ use crate::grpc;
 use crate::setting::{config, median, number, print, rate, rounded};
 use crate::store::Store;
 
-/// Fewer than the server lets into one connection.
-const STREAMS_OF_CHANNEL: usize = 125;
 /// With and without streams, in turns.
 const ROUNDS: usize = 3;
 const IN_FLIGHT: usize = 64;
@@ -36,13 +30,13 @@ pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
     bulk::submit(&queue, 1_000, 500).await?;
     drain::drain(&queue, 1_000, 100).await?;
 
-    let channels = grpc::channels(&server, 4).await?;
+    let channels = grpc::channels(&server.address, 4).await?;
     let time = Duration::from_secs(seconds as u64);
     let (mut without, mut with, mut polls) = (Vec::new(), Vec::new(), Vec::new());
     let mut memory: Option<f64> = None;
     for _ in 0..ROUNDS {
         without.push(submits_per_s(&channels, time).await?);
-        let streams = open(&server, count).await?;
+        let watchers = Process::watchers(&server, count).await?;
         let sent = store.listen(time).await?;
         let polled = sent.get("stats").copied().unwrap_or_default();
         ensure!(polled > 0, "no poll was seen");
@@ -51,7 +45,7 @@ pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
             .resident_mb()
             .map(|mb| memory.map_or(mb, |most| most.max(mb)));
         with.push(submits_per_s(&channels, time).await?);
-        drop(streams);
+        drop(watchers);
     }
     let loss = 100.0 * (1.0 - median(&with) / median(&without));
     print(
@@ -61,41 +55,6 @@ pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
         "submit_loss_percent": rounded(loss)}),
     );
     Ok(())
-}
-
-/// Streams at the usual interval of 1 s, each past its first message.
-async fn open(server: &Process, count: usize) -> Result<JoinSet<()>> {
-    let channels = grpc::channels(server, count.div_ceil(STREAMS_OF_CHANNEL)).await?;
-    let (greeted, mut greetings) = mpsc::channel(count);
-    let mut streams = JoinSet::new();
-    for at in 0..count {
-        let channel = channels[at / STREAMS_OF_CHANNEL].clone();
-        streams.spawn(follow(channel, greeted.clone()));
-    }
-    drop(greeted);
-    let mut open = 0;
-    while open < count && greetings.recv().await.is_some() {
-        open += 1;
-    }
-    ensure!(open == count, "only {open} of {count} streams are open");
-    Ok(streams)
-}
-
-/// Reads a stream to its end.
-async fn follow(channel: Channel, greeted: mpsc::Sender<()>) {
-    let mut metrics = MetricsServiceClient::new(channel);
-    let request = StreamMetricsRequest::default();
-    let Ok(stream) = metrics.stream_metrics(request).await else {
-        return;
-    };
-    let mut stream = stream.into_inner();
-    let mut greeted = Some(greeted);
-    while let Ok(Some(_)) = stream.message().await {
-        if let Some(greeted) = greeted.take() {
-            // There is room for all.
-            let _sent = greeted.try_send(());
-        }
-    }
 }
 
 async fn submits_per_s(channels: &[Channel], time: Duration) -> Result<f64> {
