@@ -10,13 +10,16 @@ use futures_util::{StreamExt, stream};
 use crate::error::{Error, Result};
 use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
-use crate::lua::{self, Call, MAX_JOBS};
+use crate::lua::{self, Call};
 use crate::new_job::NewJob;
 use crate::options::RunAt;
 use crate::queue::{Core, JobQueue};
 use crate::spec::{Spec, millis};
 use crate::state::JobState;
 
+/// The most jobs in one call: more gain nothing, and hold up everybody else
+/// when Redis has to grow its tables for them.
+const MAX_CALL_JOBS: usize = 125;
 /// The most bytes of jobs in one call, so that one batch of large payloads
 /// does not hold up everybody else.
 const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
@@ -189,7 +192,7 @@ fn chunks(jobs: &[Prepared], places: &[usize]) -> Vec<Vec<usize>> {
     for at in places {
         let chunk = chunks.last_mut().expect("starts with one chunk");
         bytes += jobs[*at].spec.len();
-        if chunk.len() == MAX_JOBS || (bytes > MAX_CALL_BYTES && !chunk.is_empty()) {
+        if chunk.len() == MAX_CALL_JOBS || (bytes > MAX_CALL_BYTES && !chunk.is_empty()) {
             bytes = jobs[*at].spec.len();
             chunks.push(vec![*at]);
         } else {
