@@ -66,6 +66,17 @@ impl Store {
         Ok(eval.query_async(&mut self.connection).await?)
     }
 
+    /// Brings the growth of all large tables to its end: each look into one
+    /// that grows moves a bucket, and it has no more buckets than entries.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        let mut all = redis::cmd("KEYS");
+        let keys: Vec<String> = all.arg("*").query_async(&mut self.connection).await?;
+        for key in keys {
+            self.eval(LOOK_AROUND, &key, LOOKS).await?;
+        }
+        Ok(())
+    }
+
     /// From now on slow commands are noted.
     pub(crate) async fn watch_slow(&mut self) -> Result<()> {
         self.set("slowlog-max-len", "10000").await?;
@@ -107,6 +118,19 @@ impl Store {
         Ok(counts)
     }
 }
+
+/// Looks for what is not there, as often as there are entries.
+const LOOK_AROUND: &str = "
+local key, looks, absent = KEYS[1], tonumber(ARGV[1]), {}
+local kind = redis.call('TYPE', key).ok
+local count = ({ hash = 'HLEN', zset = 'ZCARD' })[kind]
+if not count then return end
+for i = 1, looks do absent[i] = '-' end
+for _ = 1, math.floor(redis.call(count, key) / looks) do
+  redis.call(kind == 'hash' and 'HMGET' or 'ZMSCORE', key, unpack(absent))
+end";
+/// Of one command.
+const LOOKS: usize = 5_000;
 
 fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.split_once(':'))

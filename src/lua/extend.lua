@@ -4,7 +4,7 @@
 -- RETURNS  {'held' | 'LEASE_LOST', …}
 -- ERRORS   LEASE_LOST (per job: somebody else has it, or nobody)
 -- EVENTS   -
--- COST     O(jobs · log n), jobs ≤ 256
+-- COST     O(jobs · log n), jobs ≤ 125
 local deadline = integer(now_ms() + tonumber(ARGV[1]))
 local ids = {}
 for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end

@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::keys::QueueKeys;
 use crate::redis::Store;
 
-/// The most jobs in one call: a script holds up everybody else while it runs.
-pub(crate) const MAX_JOBS: usize = 256;
+/// The most jobs in one call: a script holds up everybody else while it runs,
+/// and is at its slowest when Redis has to grow tables with millions of jobs.
+pub(crate) const MAX_JOBS: usize = 125;
 
 /// Declares a script: the prelude and a file of the same name.
 macro_rules! queue_script {

@@ -19,7 +19,7 @@ pub enum Extension {
 }
 
 impl JobQueue {
-    /// Renews leases of one queue, in calls of up to 256. One result per lease, in order.
+    /// Renews leases of one queue, in calls of up to 125. One result per lease, in order.
     ///
     /// # Errors
     /// `INVALID_FIELD` for a lease outside 100 ms to 24 h, and any fault of the

@@ -51,11 +51,11 @@ async fn a_lost_lease_is_told_and_not_revived() {
 #[tokio::test]
 async fn more_leases_than_one_call_takes_are_all_extended() {
     let queue = TestQueue::new();
-    queue.submit_batch((0..600).map(|_| job()).collect()).await;
+    queue.submit_batch((0..300).map(|_| job()).collect()).await;
     let mut leases = Vec::new();
     for _ in 0..3 {
         leases.extend(
-            claim(&queue, 256)
+            claim(&queue, 100)
                 .await
                 .jobs
                 .into_iter()
@@ -66,6 +66,6 @@ async fn more_leases_than_one_call_takes_are_all_extended() {
         .extend(&default_queue(), LEASE, &leases)
         .await
         .unwrap();
-    assert_eq!(extended, vec![Extension::Held; 600]);
+    assert_eq!(extended, vec![Extension::Held; 300]);
     queue.close().await;
 }

@@ -38,7 +38,7 @@ async fn a_smaller_count_is_reached_in_bounded_steps() {
     let queue = TestQueue::new();
     queue.submit_batch((0..450).map(|_| job()).collect()).await;
     loop {
-        let jobs = crate::claim(&queue, 256).await.jobs;
+        let jobs = crate::claim(&queue, 125).await.jobs;
         if jobs.is_empty() {
             break;
         }

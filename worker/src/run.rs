@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::trouble::Trouble;
 
 /// The most jobs one claim call gives.
-const MAX_CLAIM: usize = 256;
+const MAX_CLAIM: usize = 125;
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
