@@ -13,10 +13,8 @@ use crate::queue::{Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 use crate::state::JobState;
 
-/// Entries read at once, each of up to 256 jobs.
+/// Entries read at once, each of up to 200 jobs.
 const MAX_ENTRIES: usize = 100;
-/// Of one id.
-const ID_BYTES: usize = 16;
 
 /// A job has moved to a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,10 +136,13 @@ impl EventReader {
 fn unpack(queue: &QueueName, entry: &StreamId) -> Vec<Event> {
     let mut events = Vec::new();
     for (letter, ids) in &entry.map {
-        let (Some(state), Value::BulkString(ids)) = (state_of(letter), ids) else {
+        let &[letter] = letter.as_bytes() else {
             continue;
         };
-        let ids = ids.chunks_exact(ID_BYTES).filter_map(JobId::from_slice);
+        let (Some(state), Value::BulkString(ids)) = (JobState::from_letter(letter), ids) else {
+            continue;
+        };
+        let ids = ids.chunks_exact(JobId::BYTES).filter_map(JobId::from_slice);
         events.extend(ids.map(|id| Event {
             queue: queue.clone(),
             id,
@@ -149,19 +150,4 @@ fn unpack(queue: &QueueName, entry: &StreamId) -> Vec<Event> {
         }));
     }
     events
-}
-
-/// The letters that scripts write.
-fn state_of(letter: &str) -> Option<JobState> {
-    match letter {
-        "s" => Some(JobState::Scheduled),
-        "b" => Some(JobState::Blocked),
-        "w" => Some(JobState::Waiting),
-        "a" => Some(JobState::Active),
-        "r" => Some(JobState::Retrying),
-        "c" => Some(JobState::Completed),
-        "f" => Some(JobState::Failed),
-        "x" => Some(JobState::Cancelled),
-        _ => None,
-    }
 }

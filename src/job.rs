@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,12 +19,13 @@ pub const MAX_NAME: usize = 64;
 /// The longest worker id, in bytes.
 pub const MAX_WORKER: usize = 128;
 
-/// Declares a validated name: a `String` that can only hold what its rule allows.
+/// Declares a validated name: a `String` that can only hold what its rule allows,
+/// and is cheap to clone, since a job carries its names everywhere.
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $field:literal, $upper:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $type(Box<str>);
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// Checks the spelling.
@@ -123,6 +125,10 @@ const HASH_AT: usize = 9;
 const PARTITION_AT: usize = 11;
 
 impl JobId {
+    /// How long one is.
+    #[cfg(feature = "queue")]
+    pub(crate) const BYTES: usize = 16;
+
     /// Makes a new id for a job of `queue`.
     #[must_use]
     pub fn generate(queue: &QueueName) -> Self {

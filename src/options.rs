@@ -82,11 +82,17 @@ pub enum RunAt {
 
 #[cfg(feature = "queue")]
 impl RunAt {
-    /// The state in which a job begins that may run then.
-    pub(crate) const fn first_state(self) -> crate::JobState {
-        match self {
-            Self::Now => crate::JobState::Waiting,
-            Self::After(_) | Self::At(_) => crate::JobState::Scheduled,
+    /// The state of a job that is submitted at this time, as the script has it.
+    pub(crate) fn state_at(self, now: StoreTime) -> crate::JobState {
+        let later = match self {
+            Self::Now => false,
+            Self::After(delay) => delay.as_millis() > 0,
+            Self::At(time) => time > now,
+        };
+        if later {
+            crate::JobState::Scheduled
+        } else {
+            crate::JobState::Waiting
         }
     }
 }

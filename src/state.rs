@@ -86,6 +86,22 @@ impl JobState {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
+    /// The state that scripts write as this letter.
+    #[cfg(feature = "queue")]
+    pub(crate) const fn from_letter(letter: u8) -> Option<Self> {
+        Some(match letter {
+            b's' => Scheduled,
+            b'b' => Blocked,
+            b'w' => Waiting,
+            b'a' => Active,
+            b'r' => Retrying,
+            b'c' => Completed,
+            b'f' => Failed,
+            b'x' => Cancelled,
+            _ => return None,
+        })
+    }
+
     /// Whether nothing more happens to the job by itself.
     #[must_use]
     pub const fn is_final(self) -> bool {

@@ -3,10 +3,10 @@
 -- KEYS     specs meta results waiting active scheduled retrying failed counters wake events
 -- ARGV     1 limit  2 lease_ms  3 worker  4 crash_cap
 -- RETURNS  {ms until the next job is due or the next lease ends, or -1,
---          {token, deadline_ms, {id, …}, {spec, …}, {meta, …}}}; the second is absent when nothing waits
+--          {token, deadline_ms, ids in one string, {spec, …}, {meta, …}}}; the second is absent when nothing waits
 -- ERRORS   CORRUPT_RECORD, WORKER_LOST (as the job's error: it has failed)
 -- EVENTS   waiting, active, failed
--- COST     O(limit · log n), limit ≤ 256; at most 200 promoted and 100 taken back
+-- COST     O(limit · log n), limit ≤ 125; at most 200 promoted and 100 taken back
 local limit, lease_ms, worker, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local _, due = promote_due(now, 100)

@@ -2,15 +2,12 @@
 -- KEYS     specs meta results waiting active scheduled retrying completed failed idem counters wake events
 -- ARGV     1 keep_completed  2 keep_failed, then per job: id, token (6 bytes), outcome, delay_ms,
 --          result or error or ''; outcome: ack | error | fail | snooze | unhandled | release
--- RETURNS  {new state or 'LEASE_LOST', …}
--- ERRORS   LEASE_LOST (per job: its token is not the current one, nothing changed)
+-- RETURNS  a letter per job: of its new state as in events, or '-' when its lease is lost: its token
+--          is not the current one, nothing changed
+-- ERRORS   -
 -- EVENTS   completed, retrying, failed, scheduled, waiting
--- COST     O(jobs · log n), jobs ≤ 256, and as many trimmed of each kept set
+-- COST     O(jobs · log n), jobs ≤ 125, and as many trimmed of each kept set
 local args, now = ARGV, now_ms()
-local STATE = {
-  ack = 'completed', fail = 'failed', error = 'retrying', snooze = 'scheduled', unhandled = 'scheduled',
-  release = 'waiting',
-}
 local SET = {
   ack = completed, fail = failed, error = retrying, snooze = scheduled, unhandled = scheduled, release = waiting,
 }
@@ -25,11 +22,11 @@ for i = 1, jobs do
   local at = 5 * i - 2
   local id, token, outcome, body, record = ids[i], args[at + 1], args[at + 2], args[at + 4], found[i]
   local final = outcome == 'ack' or outcome == 'fail'
-  verdicts[i] = STATE[outcome]
+  verdicts[i] = LETTER[outcome]
   if not record or done[id] or sub(record, TOKEN, ENDED - 1) ~= token or not (final or is_meta(record)) then
     -- The same call again, because its answer was lost, has been done already.
     if not record or done[id] or sub(record, ENDED, FINISHED - 1) ~= token then
-      verdicts[i], lost = 'LEASE_LOST', lost + 1
+      verdicts[i], lost = '-', lost + 1
     end
   else
     n, done[id] = n + 1, true
@@ -76,4 +73,4 @@ else
   begin_writes()
 end
 count('lease_lost', lost)
-return verdicts
+return table.concat(verdicts)

@@ -197,7 +197,7 @@ local function reap_expired(now, limit, cap)
 end
 
 -- Moves up to `limit` waiting jobs to active under one fresh token.
--- Returns {token, deadline, ids, specs, metas}, or nothing when none waits.
+-- Returns {token, deadline, ids in one string, specs, metas}, or nothing when none waits.
 local function claim_jobs(now, limit, lease_ms, worker)
   local popped = call('ZPOPMIN', waiting, limit)
   if #popped == 0 then
@@ -238,10 +238,11 @@ local function claim_jobs(now, limit, lease_ms, worker)
       corrupt[#corrupt + 1] = id
     end
   end
+  taken = table.concat(taken)
   if n > 0 then
     call('ZADD', active, unpack(leases))
     call('HSET', meta, unpack(packed))
-    publish('a', table.concat(taken))
+    publish('a', taken)
   end
   if #corrupt > 0 then set_aside(corrupt, now) end
   if call('ZCARD', waiting) > 0 then ensure_wake() else call('DEL', wake) end

@@ -68,7 +68,7 @@ pub struct ClaimedJob {
 }
 
 impl JobQueue {
-    /// Takes up to `limit` waiting jobs (at most 256 a call) under a lease.
+    /// Takes up to `limit` waiting jobs (at most 125 a call) under a lease.
     /// Jobs that are due are promoted first.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl JobQueue {
             next_due: u64::try_from(wait_ms).ok().map(Duration::from_millis),
         };
         if let Some((token, _deadline, ids, specs, metas)) = batch {
-            for ((id, spec), meta) in ids.iter().zip(specs).zip(metas) {
+            for ((id, spec), meta) in ids.chunks(JobId::BYTES).zip(specs).zip(metas) {
                 let id = JobId::from_slice(id).ok_or_else(|| Error::Internal {
                     message: "claim answered with an odd id".to_owned(),
                 })?;
@@ -132,8 +132,8 @@ pub(crate) fn check_lease(lease: Duration) -> Result<()> {
     Err(Error::invalid("lease", "must be 100 ms to 24 h"))
 }
 
-/// Token, deadline, ids, specs, metas.
-type Batch = (u64, u64, Vec<Bytes>, Vec<Bytes>, Vec<Bytes>);
+/// Token, deadline, ids one after the other, specs, metas.
+type Batch = (u64, u64, Bytes, Vec<Bytes>, Vec<Bytes>);
 
 /// The script leaves the batch out when nothing waits.
 enum Reply {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::error::{Error, Result};
 use crate::job::{JobError, JobId, JobResult, LeaseToken, QueueName};
 use crate::lua::{self, Call};
@@ -116,7 +118,7 @@ pub(crate) async fn send(core: Arc<Core>, finishes: Vec<PreparedFinish>) -> Vec<
         let verdicts = finish_queue(&core, queue, &finishes, &places).await;
         for (n, at) in places.iter().enumerate() {
             results[*at] = Some(match &verdicts {
-                Ok(words) => verdict(&words[n], finishes[*at].id),
+                Ok(letters) => verdict(letters[n], finishes[*at].id),
                 Err(error) => Err(error.clone()),
             });
         }
@@ -137,7 +139,7 @@ async fn finish_queue(
     queue: &QueueName,
     finishes: &[PreparedFinish],
     places: &[usize],
-) -> Result<Vec<String>> {
+) -> Result<Bytes> {
     let keys = core.keys(queue);
     let mut call = Call::new(&lua::FINISH, &keys);
     call.arg(core.config.retention.completed.count)
@@ -149,20 +151,20 @@ async fn finish_queue(
             .arg(finish.word);
         call.arg(millis(finish.delay)).arg(&finish.body[..]);
     }
-    let words: Vec<String> = call.run(&core.store).await?;
-    if words.len() != places.len() {
+    let letters: Bytes = call.run(&core.store).await?;
+    if letters.len() != places.len() {
         return Err(Error::Internal {
             message: "finish answered for another number of jobs".to_owned(),
         });
     }
-    Ok(words)
+    Ok(letters)
 }
 
-fn verdict(word: &str, id: JobId) -> Result<JobState> {
-    if word == "LEASE_LOST" {
+fn verdict(letter: u8, id: JobId) -> Result<JobState> {
+    if letter == b'-' {
         return Err(Error::LeaseLost { id });
     }
-    JobState::from_word(word).ok_or_else(|| Error::Internal {
-        message: "finish answered with an unknown word".to_owned(),
+    JobState::from_letter(letter).ok_or_else(|| Error::Internal {
+        message: "finish answered with an unknown letter".to_owned(),
     })
 }

@@ -3,24 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::redis::ToRedisArgs;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
-use crate::lua::{self, Call};
+use crate::lua::{self, Call, MAX_JOBS};
 use crate::new_job::NewJob;
-use crate::options::RunAt;
+use crate::options::{Priority, RunAt};
 use crate::queue::{Core, JobQueue};
 use crate::spec::{Spec, millis};
 use crate::state::JobState;
 
-/// The most jobs in one call: more gain nothing, and hold up everybody else
-/// when Redis has to grow its tables for them.
-const MAX_CALL_JOBS: usize = 125;
-/// The most bytes of jobs in one call, so that one batch of large payloads
+/// The most bytes of payloads in one call, so that one batch of large payloads
 /// does not hold up everybody else.
 const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
 /// Calls of one batch under way at once.
@@ -86,60 +82,62 @@ impl JobQueue {
     }
 }
 
-/// A job in the form of the script's arguments.
-#[derive(Clone)]
+/// A job and its id.
 pub(crate) struct Prepared {
     id: JobId,
     /// The id was made just now.
     fresh: bool,
-    queue: QueueName,
-    spec: BytesMut,
-    priority: u8,
-    run_at: RunAt,
-    entry: String,
+    job: NewJob,
 }
 
 impl Prepared {
     fn new(job: NewJob) -> Self {
-        // A request that carries a key can be repeated under that; it needs no second entry.
-        let entry = match (&job.idempotency_key, job.request_id) {
-            (Some(key), _) => keys::idempotency_entry(key),
-            (None, Some(request_id)) => keys::request_entry(request_id),
-            (None, None) => String::new(),
-        };
         Self {
             fresh: job.id.is_none(),
             id: job.id.unwrap_or_else(|| JobId::generate(&job.queue)),
-            spec: Spec::encode(&job),
-            priority: job.priority.get(),
-            run_at: job.run_at,
-            entry,
-            queue: job.queue,
+            job,
+        }
+    }
+
+    /// The verdict, unless the job existed already.
+    fn stored(&self, now: StoreTime) -> Submitted {
+        Submitted {
+            id: self.id,
+            queue: self.job.queue.clone(),
+            state: self.job.run_at.state_at(now),
+            time: now,
+            duplicate: false,
         }
     }
 }
 
-/// The script reads `''` as now, `+ms` as from now, and `ms` as an instant.
-struct Due(RunAt);
-
-impl ToRedisArgs for Due {
-    fn write_redis_args<W: ?Sized + ::redis::RedisWrite>(&self, out: &mut W) {
-        match self.0 {
-            RunAt::Now => out.write_arg(b""),
-            RunAt::After(delay) => out.write_arg_fmt(format_args!("+{}", millis(delay))),
-            RunAt::At(time) => out.write_arg_fmt(time.0),
-        }
+/// What the script has to know of a job beyond its spec; nothing when all is
+/// as usual.
+fn extras(job: &NewJob) -> Vec<u8> {
+    let (clock, ms) = match job.run_at {
+        RunAt::Now => (0, 0),
+        RunAt::After(delay) => (1, millis(delay)),
+        RunAt::At(time) => (2, time.0),
+    };
+    // A request that carries a key can be repeated under that; it needs no second entry.
+    let entry = match (&job.idempotency_key, job.request_id) {
+        (Some(key), _) => keys::idempotency_entry(key),
+        (None, Some(request_id)) => keys::request_entry(request_id),
+        (None, None) => String::new(),
+    };
+    if job.priority == Priority::default() && clock == 0 && entry.is_empty() {
+        return Vec::new();
     }
+    let ms = &ms.to_le_bytes()[..6];
+    [&[job.priority.get(), clock], ms, entry.as_bytes()].concat()
 }
-
-impl ::redis::ToSingleRedisArg for Due {}
 
 /// Sends jobs of any queues, one call per queue and chunk; while one is under
 /// way the next is written, in order.
 pub(crate) async fn send(core: Arc<Core>, jobs: Vec<Prepared>) -> Vec<Result<Submitted>> {
     let mut results: Vec<Option<Result<Submitted>>> = jobs.iter().map(|_| None).collect();
     let mut calls = Vec::new();
-    for (queue, places) in by_queue(&jobs, |job| &job.queue) {
+    for (queue, places) in by_queue(&jobs, |job| &job.job.queue) {
         calls.extend(
             chunks(&jobs, &places)
                 .into_iter()
@@ -186,14 +184,17 @@ pub(crate) fn by_queue<T>(
     groups
 }
 
+/// Calls of about the same size, none over the limits.
 fn chunks(jobs: &[Prepared], places: &[usize]) -> Vec<Vec<usize>> {
-    let mut chunks = vec![Vec::new()];
+    let most = places.len().div_ceil(places.len().div_ceil(MAX_JOBS));
+    let mut chunks = vec![Vec::with_capacity(most)];
     let mut bytes = 0;
     for at in places {
         let chunk = chunks.last_mut().expect("starts with one chunk");
-        bytes += jobs[*at].spec.len();
-        if chunk.len() == MAX_CALL_JOBS || (bytes > MAX_CALL_BYTES && !chunk.is_empty()) {
-            bytes = jobs[*at].spec.len();
+        let size = jobs[*at].job.payload.len();
+        bytes += size;
+        if chunk.len() == most || (bytes > MAX_CALL_BYTES && !chunk.is_empty()) {
+            bytes = size;
             chunks.push(vec![*at]);
         } else {
             chunk.push(*at);
@@ -226,52 +227,36 @@ async fn submit_jobs(core: &Core, queue: &QueueName, jobs: &[&Prepared]) -> Resu
         }
         other => other?,
     };
-    let (now, verdicts): (u64, Vec<Bytes>) = reply;
-    if verdicts.len() != jobs.len() {
-        return Err(Error::Internal {
-            message: "submit answered for another number of jobs".to_owned(),
-        });
+    let (now, existed): (u64, Vec<(usize, Bytes)>) = reply;
+    let now = StoreTime(now);
+    let mut submitted: Vec<_> = jobs.iter().map(|job| job.stored(now)).collect();
+    for (place, id) in existed {
+        let existing = JobId::from_slice(&id);
+        let at = place.wrapping_sub(1);
+        let (Some(existing), Some(job), Some(submitted)) =
+            (existing, jobs.get(at), submitted.get_mut(at))
+        else {
+            return Err(Error::Internal {
+                message: "submit answered for another job".to_owned(),
+            });
+        };
+        // The job's own id, made just now: stored by this very call, whose
+        // first answer was lost.
+        if !(job.fresh && existing == job.id) {
+            submitted.id = existing;
+            submitted.duplicate = true;
+        }
     }
-    jobs.iter()
-        .zip(verdicts)
-        .map(|(job, verdict)| submitted(job, &verdict, StoreTime(now)))
-        .collect()
+    Ok(submitted)
 }
 
 fn submit_call(keys: &QueueKeys, jobs: &[&Prepared], fresh: bool) -> Call {
     let mut call = Call::new(&lua::SUBMIT, keys);
     call.arg(if fresh { "fresh" } else { "check" });
-    for job in jobs {
-        call.arg(job.id.as_bytes())
-            .arg(&job.spec[..])
-            .arg(job.priority);
-        call.arg(Due(job.run_at)).arg(&job.entry);
+    for Prepared { id, job, .. } in jobs {
+        call.arg(id.as_bytes())
+            .arg(&Spec::encode(job)[..])
+            .arg(&extras(job)[..]);
     }
     call
-}
-
-fn submitted(job: &Prepared, verdict: &[u8], time: StoreTime) -> Result<Submitted> {
-    let (id, state, duplicate) = match verdict {
-        // Stored by this very call, whose first answer was lost.
-        own if job.fresh && own == job.id.as_bytes() => (job.id, job.run_at.first_state(), false),
-        b"waiting" => (job.id, JobState::Waiting, false),
-        b"scheduled" => (job.id, JobState::Scheduled, false),
-        existing => {
-            let unknown = || Error::Internal {
-                message: "submit answered with an unknown word".to_owned(),
-            };
-            (
-                JobId::from_slice(existing).ok_or_else(unknown)?,
-                JobState::Waiting,
-                true,
-            )
-        }
-    };
-    Ok(Submitted {
-        id,
-        queue: job.queue.clone(),
-        state,
-        time,
-        duplicate,
-    })
 }
