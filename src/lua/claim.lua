@@ -11,6 +11,6 @@ local limit, lease_ms, worker, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[
 local now = now_ms()
 local _, due = promote_due(now, 100)
 local _, _, lease_end = reap_expired(now, 100, cap)
-local batch = claim_jobs(now, limit, lease_ms, worker)
+local batch = claim_jobs(now, limit, lease_ms, worker, not lease_end)
 local next_at = math.min(due, lease_end or math.huge, batch and batch[2] or math.huge)
 return { next_at == math.huge and -1 or math.max(next_at - now, 0), batch }

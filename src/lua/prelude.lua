@@ -7,6 +7,9 @@ local call, sub, pack = redis.call, string.sub, struct.pack
 -- A waiting job's score is (band - USUAL_BAND) * BAND + seq: exact in a double, bands in order, first
 -- in first out. Redis reads and writes scores as text, so those of the usual band are short.
 local BAND, USUAL_BAND = 2 ^ 48, 5
+-- A set whose first member is this long is not in the compact form of small sets, in which every
+-- lease is looked for from one end and moves all others.
+local ROOMY = string.rep(' ', 65)
 -- How many entries the event stream keeps, at the least.
 local EVENT_ENTRIES = 2000
 -- The packed record of a job, see src/meta.rs: version, priority, crashes, attempt, token, ended,
@@ -198,7 +201,8 @@ end
 
 -- Moves up to `limit` waiting jobs to active under one fresh token.
 -- Returns {token, deadline, ids in one string, specs, metas}, or nothing when none waits.
-local function claim_jobs(now, limit, lease_ms, worker)
+-- `no_lease` says that the set of leases is empty.
+local function claim_jobs(now, limit, lease_ms, worker, no_lease)
   local popped = call('ZPOPMIN', waiting, limit)
   if #popped == 0 then
     call('DEL', wake)
@@ -208,7 +212,8 @@ local function claim_jobs(now, limit, lease_ms, worker)
   for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
   local found_specs, found_metas = call('HMGET', specs, unpack(ids)), call('HMGET', meta, unpack(ids))
   local token, deadline = call('HINCRBY', counters, 'claims', 1), now + lease_ms
-  local n, taken, taken_specs, taken_metas, leases, packed, corrupt = 0, {}, {}, {}, {}, {}, {}
+  local n, taken, taken_specs, taken_metas, packed, corrupt = 0, {}, {}, {}, {}, {}
+  local leases = no_lease and { 0, ROOMY } or {}
   -- What the records of all jobs that run for the first time have in common, by band.
   local first, tail, lease_end = {}, pack('<Bc0H', #worker, worker, 0), integer(deadline)
   for i, id in ipairs(ids) do
@@ -232,7 +237,7 @@ local function claim_jobs(now, limit, lease_ms, worker)
     if record then
       n = n + 1
       taken[n], taken_specs[n], taken_metas[n] = id, spec, record
-      leases[2 * n - 1], leases[2 * n] = lease_end, id
+      leases[#leases + 1], leases[#leases + 2] = lease_end, id
       packed[2 * n - 1], packed[2 * n] = id, record
     else
       corrupt[#corrupt + 1] = id
@@ -241,6 +246,7 @@ local function claim_jobs(now, limit, lease_ms, worker)
   taken = table.concat(taken)
   if n > 0 then
     call('ZADD', active, unpack(leases))
+    if no_lease then call('ZREM', active, ROOMY) end
     call('HSET', meta, unpack(packed))
     publish('a', taken)
   end
