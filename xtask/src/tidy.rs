@@ -15,6 +15,7 @@ mod docs;
 mod keys;
 mod links;
 mod lua;
+mod named_tests;
 mod prelude;
 mod scripts;
 mod sources;
@@ -27,12 +28,13 @@ Script headers against the scripts, keys spelled in src/keys.rs alone, names
 from the vocabulary, docs against the code, a reason for each dependency,
 file lengths.";
 
-const RULES: [fn(&Tree) -> Vec<Problem>; 7] = [
+const RULES: [fn(&Tree) -> Vec<Problem>; 8] = [
     scripts::problems,
     keys::problems,
     words::problems,
     docs::problems,
     links::problems,
+    named_tests::problems,
     dependencies::problems,
     sources::problems,
 ];

@@ -8,13 +8,13 @@ use super::prelude::Prelude;
 use super::{File, Problem, Tree, docs};
 
 const FOLDER: &str = "src/lua/";
-const PRELUDE: &str = "src/lua/prelude.lua";
+const PRELUDE: &str = "src/lua/prelude";
 const DECLARATIONS: &str = "src/lua/mod.rs";
 const MOST_LINES: usize = 80;
 const FIELDS: [&str; 6] = ["KEYS", "ARGV", "RETURNS", "ERRORS", "EVENTS", "COST"];
 
-/// The letters under which `publish` packs the states.
-const LETTERS: [(&str, &str); 8] = [
+/// The letters under which `publish` packs the states, and what is no state.
+const LETTERS: [(&str, &str); 9] = [
     ("s", "scheduled"),
     ("b", "blocked"),
     ("w", "waiting"),
@@ -23,6 +23,7 @@ const LETTERS: [(&str, &str); 8] = [
     ("c", "completed"),
     ("f", "failed"),
     ("x", "cancelled"),
+    ("p", "reported"),
 ];
 
 /// Where scripts may be called.
@@ -34,11 +35,16 @@ const CALLERS: [&str; 4] = [
 ];
 
 pub(super) fn problems(tree: &Tree) -> Vec<Problem> {
-    let prelude = Prelude::parse(tree.get(PRELUDE).unwrap_or_default());
+    let parts: Vec<&str> = tree
+        .ending(".lua")
+        .filter(|file| file.path.starts_with(PRELUDE))
+        .map(|file| file.text.as_str())
+        .collect();
+    let prelude = Prelude::parse(&parts.join("\n"));
     let codes = docs::codes(tree);
     let mut problems = Vec::new();
     for file in tree.ending(".lua") {
-        if !file.path.starts_with(FOLDER) || file.path == PRELUDE {
+        if !file.path.starts_with(FOLDER) || file.path.starts_with(PRELUDE) {
             continue;
         }
         let tell = |what: String| format!("{}: {what}", file.path);
@@ -132,7 +138,7 @@ fn contradictions(
         error_words(uses.strings.iter().map(String::as_str), codes),
     );
     compare("EVENTS", states_said(header), states_published(&uses));
-    found.extend(argument_problem(header.get("ARGV"), text));
+    found.extend(argument_problem(header.get("ARGV"), text, &uses));
     found
 }
 
@@ -194,7 +200,7 @@ fn states_published(uses: &Uses) -> Vec<String> {
 }
 
 /// Each `ARGV[n]` with a number must be listed under that number.
-fn argument_problem(said: &str, text: &str) -> Option<String> {
+fn argument_problem(said: &str, text: &str, uses: &Uses) -> Option<String> {
     let numbers = text.split("ARGV[").skip(1).filter_map(|rest| {
         let (number, _) = rest.split_once(']')?;
         number.parse::<u32>().ok()
@@ -203,11 +209,7 @@ fn argument_problem(said: &str, text: &str) -> Option<String> {
         .split([' ', ','])
         .filter_map(|word| word.parse().ok())
         .collect();
-    let code: String = text
-        .lines()
-        .filter(|line| !line.starts_with("--"))
-        .collect();
-    if (said == "-") == code.contains("ARGV") {
+    if (said == "-") == uses.names.contains("ARGV") {
         return Some(format!("ARGV of the header says `{said}`"));
     }
     let unlisted = numbers.into_iter().find(|number| !listed.contains(number));
@@ -275,7 +277,10 @@ publish('a' .. id)
     const DECLARATION: &str = "queue_script!(TAKE, \"take.lua\");";
 
     fn found(script: &str, files: &[(&str, &str)]) -> Vec<Problem> {
-        let mut all = vec![(PRELUDE, PRELUDE_TEXT), ("src/lua/take.lua", script)];
+        let mut all = vec![
+            ("src/lua/prelude.lua", PRELUDE_TEXT),
+            ("src/lua/take.lua", script),
+        ];
         all.extend(files);
         problems(&Tree::of(&all))
     }
