@@ -3,15 +3,17 @@ std = 'lua51'
 max_line_length = 120
 read_globals = { 'KEYS', 'ARGV', 'redis', 'struct' }
 
--- Each script is sent behind prelude.lua: what the prelude declares at its top
--- is there in the others, and need not be used in the prelude itself.
-local prelude = 'src/lua/prelude.lua'
-files[prelude].ignore = { '211' }
+-- Each script is sent behind the preludes that src/lua/mod.rs names: what they
+-- declare at their top is there in the others, and need not be used in themselves.
 local declared = {}
-local text = ''
-for line in io.lines(prelude) do text = text .. line .. '\n' end
-for name in text:gmatch('\nlocal function ([%w_]+)') do declared[#declared + 1] = name end
-for names in text:gmatch('\nlocal ([%w_,%s]-)%s*=') do
-  for name in names:gmatch('[%w_]+') do declared[#declared + 1] = name end
+for _, part in ipairs({ '', '_keep', '_pause', '_due', '_submit', '_finish', '_control', '_look' }) do
+  local prelude = 'src/lua/prelude' .. part .. '.lua'
+  files[prelude].ignore = { '211' }
+  local text = ''
+  for line in io.lines(prelude) do text = text .. line .. '\n' end
+  for name in text:gmatch('\nlocal function ([%w_]+)') do declared[#declared + 1] = name end
+  for names in text:gmatch('\nlocal ([%w_,%s]-)%s*=') do
+    for name in names:gmatch('[%w_]+') do declared[#declared + 1] = name end
+  end
 end
 for _, name in ipairs(declared) do read_globals[#read_globals + 1] = name end

@@ -4,10 +4,11 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "jobflow/v1/job.proto",
     "jobflow/v1/job_service.proto",
     "jobflow/v1/queue_service.proto",
+    "jobflow/v1/worker_service.proto",
     "jobflow/v1/metrics_service.proto",
     "jobflow/v1/admin_service.proto",
 ];

@@ -1,6 +1,6 @@
 //! What can go wrong for a caller: one type, one stable word per cause.
 
-use crate::job::JobId;
+use crate::job::{JobId, QueueName};
 use crate::state::JobState;
 
 /// The result of every call of this crate.
@@ -14,8 +14,28 @@ pub enum Code {
     InvalidField,
     /// The payload or result is over its limit.
     PayloadTooLarge,
+    /// A filter can not be read.
+    InvalidFilter,
     /// No job has this id.
     JobNotFound,
+    /// No queue has this name.
+    QueueNotFound,
+    /// No worker that has beaten lately has this id.
+    WorkerNotFound,
+    /// No bulk operation has this id.
+    BulkOperationNotFound,
+    /// Another job holds the idempotency key.
+    IdempotencyConflict,
+    /// The thing was changed since it was read.
+    EtagMismatch,
+    /// The job's state does not allow the change.
+    InvalidStateTransition,
+    /// The queue still has jobs.
+    QueueNotEmpty,
+    /// The queue takes no new jobs.
+    QueueDraining,
+    /// The queue has as many jobs as it takes.
+    QueueFull,
     /// The lease token is no longer the current one.
     LeaseLost,
     /// The store is at its memory limit and takes no new jobs.
@@ -42,10 +62,20 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidField,
         Self::PayloadTooLarge,
+        Self::InvalidFilter,
         Self::JobNotFound,
+        Self::QueueNotFound,
+        Self::WorkerNotFound,
+        Self::BulkOperationNotFound,
+        Self::IdempotencyConflict,
+        Self::EtagMismatch,
+        Self::InvalidStateTransition,
+        Self::QueueNotEmpty,
+        Self::QueueDraining,
+        Self::QueueFull,
         Self::LeaseLost,
         Self::StoreOutOfMemory,
         Self::StoreUnavailable,
@@ -65,7 +95,17 @@ impl Code {
         match self {
             Self::InvalidField => "INVALID_FIELD",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::InvalidFilter => "INVALID_FILTER",
             Self::JobNotFound => "JOB_NOT_FOUND",
+            Self::QueueNotFound => "QUEUE_NOT_FOUND",
+            Self::WorkerNotFound => "WORKER_NOT_FOUND",
+            Self::BulkOperationNotFound => "BULK_OPERATION_NOT_FOUND",
+            Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
+            Self::EtagMismatch => "ETAG_MISMATCH",
+            Self::InvalidStateTransition => "INVALID_STATE_TRANSITION",
+            Self::QueueNotEmpty => "QUEUE_NOT_EMPTY",
+            Self::QueueDraining => "QUEUE_DRAINING",
+            Self::QueueFull => "QUEUE_FULL",
             Self::LeaseLost => "LEASE_LOST",
             Self::StoreOutOfMemory => "STORE_OUT_OF_MEMORY",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
@@ -111,6 +151,78 @@ pub enum Error {
     JobNotFound {
         /// As the caller gave it.
         id: JobId,
+    },
+    /// A filter can not be read.
+    #[error("filter: {message}, at character {position}")]
+    InvalidFilter {
+        /// What is wrong.
+        message: String,
+        /// Where, counted from 1.
+        position: usize,
+    },
+    /// No queue has this name: nothing was ever submitted to it.
+    #[error("queue {queue} does not exist")]
+    QueueNotFound {
+        /// As the caller gave it.
+        queue: QueueName,
+    },
+    /// No worker has this id, or it has not beaten for a minute.
+    #[error("worker {id} does not exist or has stopped")]
+    WorkerNotFound {
+        /// As the caller gave it.
+        id: String,
+    },
+    /// No bulk operation has this id, or it is long over.
+    #[error("bulk operation {id} does not exist or is no longer kept")]
+    BulkOperationNotFound {
+        /// As the caller gave it.
+        id: String,
+    },
+    /// Another job holds the idempotency key, and the submit asked to be refused then.
+    #[error("job {id} holds the idempotency key, and is {state}")]
+    IdempotencyConflict {
+        /// The job that holds it.
+        id: JobId,
+        /// Its state.
+        state: JobState,
+    },
+    /// The thing was changed since it was read; nothing changed now.
+    #[error("{what} was changed since it was read; read it again")]
+    EtagMismatch {
+        /// The job or queue.
+        what: String,
+    },
+    /// The job's state does not allow the change; nothing changed.
+    #[error("job {id} is {from}, and a job that is so can not {verb}")]
+    InvalidStateTransition {
+        /// The job.
+        id: JobId,
+        /// The state it is in.
+        from: JobState,
+        /// The state it would have gone to; `None` where it would have kept its own.
+        to: Option<JobState>,
+        /// What it was to do: `be cancelled`, `be retried`.
+        verb: &'static str,
+    },
+    /// The queue still has jobs; nothing changed.
+    #[error("queue {queue} still has {jobs} jobs; purge it first")]
+    QueueNotEmpty {
+        /// The queue.
+        queue: QueueName,
+        /// How many.
+        jobs: u64,
+    },
+    /// The queue takes no new jobs; nothing was stored.
+    #[error("queue {queue} is draining and takes no new jobs")]
+    QueueDraining {
+        /// The queue.
+        queue: QueueName,
+    },
+    /// The queue has as many jobs as it takes; nothing was stored.
+    #[error("queue {queue} is full; retry later")]
+    QueueFull {
+        /// The queue.
+        queue: QueueName,
     },
     /// The lease ran out and the job went to somebody else; nothing changed.
     #[error("the lease of job {id} is lost")]
@@ -186,7 +298,17 @@ impl Error {
         match self {
             Self::InvalidField { .. } => Code::InvalidField,
             Self::PayloadTooLarge { .. } => Code::PayloadTooLarge,
+            Self::InvalidFilter { .. } => Code::InvalidFilter,
             Self::JobNotFound { .. } => Code::JobNotFound,
+            Self::QueueNotFound { .. } => Code::QueueNotFound,
+            Self::WorkerNotFound { .. } => Code::WorkerNotFound,
+            Self::BulkOperationNotFound { .. } => Code::BulkOperationNotFound,
+            Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
+            Self::EtagMismatch { .. } => Code::EtagMismatch,
+            Self::InvalidStateTransition { .. } => Code::InvalidStateTransition,
+            Self::QueueNotEmpty { .. } => Code::QueueNotEmpty,
+            Self::QueueDraining { .. } => Code::QueueDraining,
+            Self::QueueFull { .. } => Code::QueueFull,
             Self::LeaseLost { .. } => Code::LeaseLost,
             Self::StoreOutOfMemory => Code::StoreOutOfMemory,
             Self::StoreUnavailable => Code::StoreUnavailable,
@@ -206,7 +328,8 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self.code(),
-            Code::StoreOutOfMemory
+            Code::QueueFull
+                | Code::StoreOutOfMemory
                 | Code::StoreUnavailable
                 | Code::StoreLoading
                 | Code::StoreReadOnly
@@ -220,6 +343,7 @@ impl Error {
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::InvalidField { field, .. } | Self::PayloadTooLarge { field, .. } => Some(field),
+            Self::InvalidFilter { .. } => Some("filter"),
             _ => None,
         }
     }
@@ -234,8 +358,26 @@ impl Error {
                 ("size", size.to_string()),
                 ("limit", limit.to_string()),
             ],
+            Self::InvalidFilter { position, .. } => vec![("position", position.to_string())],
             Self::JobNotFound { id } | Self::LeaseLost { id } | Self::CorruptRecord { id } => {
                 vec![("job_id", id.to_string())]
+            }
+            Self::QueueNotFound { queue }
+            | Self::QueueDraining { queue }
+            | Self::QueueFull { queue } => vec![("queue", queue.to_string())],
+            Self::QueueNotEmpty { queue, jobs } => {
+                vec![("queue", queue.to_string()), ("jobs", jobs.to_string())]
+            }
+            Self::WorkerNotFound { id } => vec![("worker", id.clone())],
+            Self::BulkOperationNotFound { id } => vec![("operation", id.clone())],
+            Self::IdempotencyConflict { id, state } => {
+                vec![("job_id", id.to_string()), ("state", state.to_string())]
+            }
+            Self::EtagMismatch { what } => vec![("changed", what.clone())],
+            Self::InvalidStateTransition { id, from, to, .. } => {
+                let mut pairs = vec![("job_id", id.to_string()), ("from", from.to_string())];
+                pairs.extend(to.map(|to| ("to", to.to_string())));
+                pairs
             }
             Self::StoreUnsafe { policy } => vec![("policy", policy.clone())],
             Self::TooManyStreams { limit } => vec![("limit", limit.to_string())],

@@ -1,41 +1,66 @@
-//! The event streams: one entry per new state and script call, a letter and the ids of the jobs.
+//! The event streams: one entry per move and script call, a letter and the ids of the jobs.
+//!
+//! `entry` reads what stands in them, `positions` says how far somebody has
+//! come in all of them. A stream keeps about 2,000 entries, so whoever comes
+//! later finds a gap, and is told.
 
-use std::collections::HashMap;
+mod entry;
+mod positions;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::streams::{StreamId, StreamReadReply};
-use ::redis::{Cmd, Value};
+use ::redis::Cmd;
 
 use crate::error::Result;
-use crate::job::{JobId, QueueName};
+use crate::job::QueueName;
 use crate::queue::{Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
-use crate::state::JobState;
 
-/// Entries read at once, each of up to 200 jobs.
+use entry::RawEntry;
+pub use entry::{EventBatch, EventEntry, EventId, Happening};
+pub use positions::EventPositions;
+
+/// Entries read at once, each of up to a few hundred jobs.
 const MAX_ENTRIES: usize = 100;
-
-/// A job has moved to a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Its queue.
-    pub queue: QueueName,
-    /// The job.
-    pub id: JobId,
-    /// Where it is now.
-    pub state: JobState,
-}
-
-/// Reads the events of some queues as they come, on a connection of its own.
-pub struct EventReader {
-    core: Arc<Core>,
-    connection: Option<Exclusive>,
-    /// The last entry seen, by queue.
-    followed: HashMap<QueueName, String>,
-}
+/// Scripts keep that many entries of a stream, or a few more. One that has
+/// fewer was never cut.
+const KEPT: usize = 2_000;
 
 impl JobQueue {
+    /// The present ends of the streams of all queues.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn event_positions(&self) -> Result<EventPositions> {
+        let mut ends = BTreeMap::new();
+        for queue in self.queues().await? {
+            let end = self.core.event_end(&queue).await?;
+            ends.insert(queue, end);
+        }
+        Ok(EventPositions::new(
+            self.core.config.namespace.clone(),
+            ends,
+        ))
+    }
+
+    /// The positions of a token, which any process may have given out.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` naming `resume_token` for a text that is none, or of another namespace.
+    pub fn event_positions_of(&self, token: &str) -> Result<EventPositions> {
+        EventPositions::from_token(&self.core.config.namespace, token)
+    }
+
+    /// Up to 100 entries of a queue behind a place, without waiting for one.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn events_after(&self, queue: &QueueName, after: EventId) -> Result<EventBatch> {
+        self.core.events_after(queue, after).await
+    }
+
     /// Prepares to read events; follows no queue yet.
     #[must_use]
     pub fn event_reader(&self) -> EventReader {
@@ -47,29 +72,75 @@ impl JobQueue {
     }
 }
 
-impl EventReader {
-    /// Follows a queue from the present end of its stream on.
-    ///
-    /// # Errors
-    /// Any fault of the store.
-    pub async fn follow(&mut self, queue: QueueName) -> Result<()> {
-        if self.followed.contains_key(&queue) {
-            return Ok(());
-        }
-        let keys = self.core.keys(&queue);
+impl Core {
+    async fn event_end(&self, queue: &QueueName) -> Result<EventId> {
         let mut last = ::redis::cmd("XREVRANGE");
-        last.arg(keys.events())
+        last.arg(self.keys(queue).events())
             .arg("+")
             .arg("-")
             .arg("COUNT")
             .arg(1);
-        let newest: Vec<(String, Value)> = self.core.store.run(&last).await?;
-        let from = newest
-            .into_iter()
-            .next()
-            .map_or_else(|| "0-0".to_owned(), |(id, _)| id);
-        self.followed.insert(queue, from);
-        Ok(())
+        let newest: Vec<RawEntry> = self.store.run(&last).await?;
+        newest
+            .first()
+            .map_or(Ok(EventId::BEGINNING), |(id, _)| id.parse())
+    }
+
+    async fn events_after(&self, queue: &QueueName, after: EventId) -> Result<EventBatch> {
+        let keys = self.keys(queue);
+        let from_beginning = after == EventId::BEGINNING;
+        // The entry of the place itself is read, too: while it is there, none
+        // behind it was cut off.
+        let most = MAX_ENTRIES + usize::from(!from_beginning);
+        let mut range = ::redis::cmd("XRANGE");
+        range
+            .arg(keys.events())
+            .arg(after.to_string())
+            .arg("+")
+            .arg("COUNT")
+            .arg(most);
+        let mut raw: Vec<RawEntry> = self.store.run(&range).await?;
+        let more = raw.len() >= most;
+        let is_cut = if from_beginning {
+            let mut len = ::redis::cmd("XLEN");
+            more && self.store.run::<usize>(len.arg(keys.events())).await? >= KEPT
+        } else {
+            let first = raw.first().map(|(id, _)| id.parse()).transpose()?;
+            first != Some(after)
+        };
+        if !from_beginning && !is_cut {
+            raw.remove(0);
+        }
+        let mut batch = EventBatch::unpack(queue, after, &raw, most)?;
+        (batch.gap, batch.more) = (is_cut, more);
+        if is_cut && raw.is_empty() {
+            // All is forgotten: what comes next is the beginning of a new stream.
+            batch.last = EventId::BEGINNING;
+        }
+        Ok(batch)
+    }
+}
+
+/// Reads the events of some queues as they come, on a connection of its own.
+pub struct EventReader {
+    core: Arc<Core>,
+    connection: Option<Exclusive>,
+    /// The last entry seen, by queue.
+    followed: HashMap<QueueName, EventId>,
+}
+
+impl EventReader {
+    /// Follows a queue from the present end of its stream on, which it returns.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn follow(&mut self, queue: QueueName) -> Result<EventId> {
+        if let Some(place) = self.followed.get(&queue) {
+            return Ok(*place);
+        }
+        let end = self.core.event_end(&queue).await?;
+        self.followed.insert(queue, end);
+        Ok(end)
     }
 
     /// Stops following a queue.
@@ -83,7 +154,7 @@ impl EventReader {
     /// # Errors
     /// Any fault of the store; the next call connects anew and goes on where
     /// this one was.
-    pub async fn next(&mut self, at_most: Duration) -> Result<Vec<Event>> {
+    pub async fn next(&mut self, at_most: Duration) -> Result<Vec<EventBatch>> {
         if self.followed.is_empty() {
             tokio::time::sleep(at_most).await;
             return Ok(Vec::new());
@@ -102,52 +173,40 @@ impl EventReader {
             .arg(block.to_string())
             .arg("STREAMS");
         let queues: Vec<_> = self.followed.keys().cloned().collect();
+        let streams: HashMap<_, _> = queues
+            .iter()
+            .map(|queue| (self.core.keys(queue).events().to_owned(), queue))
+            .collect();
         for queue in &queues {
             read.arg(self.core.keys(queue).events());
         }
         for queue in &queues {
-            read.arg(&self.followed[queue]);
+            read.arg(self.followed[queue].to_string());
         }
-        let reply: Option<StreamReadReply> = connection
+        let reply: Option<Vec<(String, Vec<RawEntry>)>> = connection
             .query(&read)
             .await
             .map_err(|error| self.core.store.fault(&error))?;
-        Ok(self.take(&queues, reply.unwrap_or_default()))
-    }
-
-    fn take(&mut self, queues: &[QueueName], reply: StreamReadReply) -> Vec<Event> {
-        let mut events = Vec::new();
-        for stream in reply.keys {
-            let Some(queue) = queues
-                .iter()
-                .find(|queue| self.core.keys(queue).events() == stream.key)
-            else {
-                continue;
-            };
-            for entry in stream.ids {
-                events.extend(unpack(queue, &entry));
-                self.followed.insert(queue.clone(), entry.id);
+        let mut batches = Vec::new();
+        for (stream, raw) in reply.unwrap_or_default() {
+            if let Some(queue) = streams.get(&stream) {
+                batches.push(self.batch(queue, &raw).await?);
             }
         }
-        events
+        // Only now: a caller that leaves before gets all of them the next time.
+        for batch in &batches {
+            self.followed.insert(batch.queue.clone(), batch.last);
+        }
+        Ok(batches)
     }
-}
 
-fn unpack(queue: &QueueName, entry: &StreamId) -> Vec<Event> {
-    let mut events = Vec::new();
-    for (letter, ids) in &entry.map {
-        let &[letter] = letter.as_bytes() else {
-            continue;
-        };
-        let (Some(state), Value::BulkString(ids)) = (JobState::from_letter(letter), ids) else {
-            continue;
-        };
-        let ids = ids.chunks_exact(JobId::BYTES).filter_map(JobId::from_slice);
-        events.extend(ids.map(|id| Event {
-            queue: queue.clone(),
-            id,
-            state,
-        }));
+    async fn batch(&self, queue: &QueueName, raw: &[RawEntry]) -> Result<EventBatch> {
+        let after = self.followed[queue];
+        if raw.len() >= MAX_ENTRIES {
+            // This far behind, entries may have been cut off before they were
+            // read, which the blocking read does not tell.
+            return self.core.events_after(queue, after).await;
+        }
+        EventBatch::unpack(queue, after, raw, MAX_ENTRIES)
     }
-    events
 }

@@ -9,7 +9,7 @@ use crate::state::JobState;
 
 /// The columns and sets of one queue, in the order in which `lua/prelude.lua`
 /// binds them. Their number does not depend on how many jobs there are.
-pub(crate) const QUEUE_KEYS: [&str; 15] = [
+pub(crate) const QUEUE_KEYS: [&str; 23] = [
     "specs",
     "meta",
     "results",
@@ -25,6 +25,14 @@ pub(crate) const QUEUE_KEYS: [&str; 15] = [
     "counters",
     "wake",
     "events",
+    "config",
+    "parked",
+    "expiring",
+    "tags",
+    "progress",
+    "logs",
+    "history",
+    "bulk",
 ];
 
 /// The keys of one queue.
@@ -73,6 +81,65 @@ impl QueueKeys {
     pub(crate) fn events(&self) -> &str {
         &self.all[14]
     }
+
+    pub(crate) fn parked(&self) -> &str {
+        &self.all[16]
+    }
+
+    pub(crate) fn expiring(&self) -> &str {
+        &self.all[17]
+    }
+
+    pub(crate) fn tags(&self) -> &str {
+        &self.all[18]
+    }
+
+    pub(crate) fn progress(&self) -> &str {
+        &self.all[19]
+    }
+
+    pub(crate) fn logs(&self) -> &str {
+        &self.all[20]
+    }
+
+    pub(crate) fn history(&self) -> &str {
+        &self.all[21]
+    }
+
+    pub(crate) fn bulk(&self) -> &str {
+        &self.all[22]
+    }
+
+    /// The jobs that have a tag, by the time of their submit. Scripts spell
+    /// it from the prefix, as there is one for each tag.
+    pub(crate) fn tag(&self, tag: &str) -> String {
+        format!("{}tag:{tag}", self.prefix)
+    }
+}
+
+/// Bulk operations: their records, how they ended, and the request ids of their starts.
+pub(crate) fn bulks(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:bulks")
+}
+
+/// The ids of bulk operations that are not over.
+pub(crate) fn running_bulks(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:bulks:running")
+}
+
+/// Which server runs a bulk operation; expires.
+pub(crate) fn bulk_lock(namespace: &Namespace, id: &str) -> String {
+    format!("jf:{{{namespace}}}:bulk:{id}")
+}
+
+/// The field of a bulk operation's end.
+pub(crate) fn bulk_end(id: impl std::fmt::Display) -> String {
+    format!("{id}:end")
+}
+
+/// The field of a queue's `bulk` hash about an operation.
+pub(crate) fn bulk_field(id: &str, field: &str) -> String {
+    format!("{id}:{field}")
 }
 
 /// The set of known queues.
@@ -88,6 +155,22 @@ pub(crate) fn workers(namespace: &Namespace) -> String {
 /// What one worker says of itself.
 pub(crate) fn worker(namespace: &Namespace, id: &str) -> String {
     format!("jf:{{{namespace}}}:worker:{id}")
+}
+
+/// The jobs that one worker runs, apart from what it says of itself: a list of
+/// all workers does not need them.
+pub(crate) fn running(namespace: &Namespace, id: &str) -> String {
+    format!("jf:{{{namespace}}}:running:{id}")
+}
+
+/// What one worker was told and has not done yet.
+pub(crate) fn signal(namespace: &Namespace, id: &str) -> String {
+    format!("jf:{{{namespace}}}:signal:{id}")
+}
+
+/// The channel on which workers are told of jobs to end and of what to do.
+pub(crate) fn control(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:control")
 }
 
 /// Matches every key of a namespace, for the audit and for tests.

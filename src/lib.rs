@@ -13,6 +13,8 @@
 
 mod backoff;
 mod error;
+mod filter;
+mod fingerprint;
 mod job;
 mod new_job;
 mod options;
@@ -20,9 +22,13 @@ pub mod proto;
 mod state;
 
 #[cfg(feature = "queue")]
+mod bytes_reader;
+#[cfg(feature = "queue")]
 mod coalesce;
 #[cfg(feature = "queue")]
 mod events;
+#[cfg(feature = "queue")]
+mod history;
 #[cfg(feature = "queue")]
 mod keys;
 #[cfg(feature = "queue")]
@@ -38,6 +44,8 @@ mod queue;
 #[cfg(feature = "queue")]
 mod redis;
 #[cfg(feature = "queue")]
+mod report_codec;
+#[cfg(feature = "queue")]
 mod spec;
 #[cfg(feature = "queue")]
 mod stats;
@@ -46,26 +54,35 @@ pub mod testing;
 
 pub use backoff::{Backoff, MAX_BACKOFF};
 pub use error::{Code, Error, Result};
+pub use filter::{Field as FilterField, Filter, MAX_FILTER};
+pub use fingerprint::Fingerprint;
 #[cfg(feature = "queue")]
 pub use job::Job;
 pub use job::{
-    JobError, JobId, JobRecord, JobResult, Kind, LeaseToken, MAX_NAME, MAX_WORKER, Namespace,
-    QueueName, StoreTime,
+    Attempt, AttemptOutcome, Etag, JobError, JobId, JobRecord, JobResult, Kind, LeaseToken,
+    LogLine, MAX_NAME, MAX_WORKER, Namespace, PreviousPayload, Progress, QueueName, StoreTime,
 };
 pub use new_job::NewJob;
 pub use options::{
     DEFAULT_CONTENT_TYPE, DEFAULT_CRASH_CAP, DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT,
-    Keep, MAX_ATTEMPTS, MAX_BATCH, MAX_CONTENT_TYPE, MAX_DELAY, MAX_ERROR_MESSAGE, MAX_HEADERS,
-    MAX_IDEMPOTENCY_KEY, MAX_PAYLOAD, MAX_TIMEOUT, Priority, Retention, RunAt,
+    JobDefaults, Keep, KeyScope, MAX_ATTEMPTS, MAX_BATCH, MAX_CONTENT_TYPE, MAX_DELAY,
+    MAX_ERROR_MESSAGE, MAX_HEADERS, MAX_IDEMPOTENCY_KEY, MAX_LOG_BYTES, MAX_LOG_LINE,
+    MAX_LOG_LINES, MAX_PAYLOAD, MAX_PROGRESS_MESSAGE, MAX_REASON, MAX_TAG, MAX_TAGS, MAX_TIMEOUT,
+    OnConflict, Priority, Retention, RunAt, StartLimit,
 };
 pub use state::{JobState, TRANSITIONS};
 
 #[cfg(feature = "queue")]
 pub use crate::{
-    events::{Event, EventReader},
+    events::{EventBatch, EventEntry, EventId, EventPositions, EventReader, Happening},
     queue::{
-        AuditReport, Claimed, ClaimedJob, Extension, JobQueue, Outcome, QueueConfig, Reaped,
-        StoreInfo, Submitted, Waiter, WorkerBeat,
+        AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkStep,
+        BulkTarget, Change, Claimed, ClaimedJob, ControlMessage, ControlReader, DeadLetterGroup,
+        DeadLetters, Direction, Explanation, Extension, Finding, Force, Integrity, JobChanges,
+        JobCount, JobPage, JobQueue, ListRequest, LogPage, NewBulk, Obstacle, ObstacleReason,
+        Order, Outcome, Pause, QueueConfig, QueueControl, QueueSettings, Reaped, Report,
+        RunningJob, SettingsChange, Severity, StoreInfo, Submitted, Waiter, WorkerBeat,
+        WorkerSignal, WorkerState,
     },
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},
 };

@@ -5,8 +5,10 @@
 //! (1 byte each), crashes, attempt (2 each), token of the current lease or 0,
 //! token of the last lease that was finished, finished, claimed, ready (6 each,
 //! the last three milliseconds), score (a double: the place among the waiting),
-//! worker (1-byte length), idempotency entry (2-byte length).
+//! flags (1 byte), revision (2 bytes), worker (1-byte length), idempotency
+//! entry (2-byte length).
 
+use crate::bytes_reader::Reader;
 use crate::job::{LeaseToken, StoreTime};
 
 /// The version in the first byte of every record.
@@ -24,6 +26,7 @@ pub(crate) struct Meta {
     pub(crate) ready: Option<StoreTime>,
     pub(crate) claimed: Option<StoreTime>,
     pub(crate) finished: Option<StoreTime>,
+    pub(crate) flags: Flags,
     pub(crate) worker: Option<String>,
     pub(crate) entry: Option<String>,
 }
@@ -46,6 +49,8 @@ impl Meta {
             reader.number::<6>()?,
         ];
         let _score = reader.number::<8>()?;
+        let flags = Flags(u8::try_from(reader.number::<1>()?).ok()?);
+        let _revision = reader.number::<2>()?;
         let worker_len = reader.number::<1>()?;
         let worker = reader.text(worker_len)?;
         let entry_len = reader.number::<2>()?;
@@ -58,34 +63,29 @@ impl Meta {
             ready: instant(ready),
             claimed: instant(claimed),
             finished: instant(finished),
+            flags,
             worker: Some(worker).filter(|worker| !worker.is_empty()),
             entry: Some(entry).filter(|entry| !entry.is_empty()),
         })
     }
 }
 
+/// What a job has beside the ordinary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    /// Somebody asked for its end while it was active.
+    pub(crate) const CANCEL: Self = Self(1);
+
+    pub(crate) const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+}
+
 /// Zero stands for an instant that has not come.
 fn instant(ms: u64) -> Option<StoreTime> {
     (ms > 0).then_some(StoreTime(ms))
-}
-
-/// Takes fields off the front of a record.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn number<const N: usize>(&mut self) -> Option<u64> {
-        let (bytes, rest) = self.0.split_at_checked(N)?;
-        self.0 = rest;
-        let mut wide = [0; 8];
-        wide[..N].copy_from_slice(bytes);
-        Some(u64::from_le_bytes(wide))
-    }
-
-    fn text(&mut self, len: u64) -> Option<String> {
-        let (bytes, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
-        self.0 = rest;
-        String::from_utf8(bytes.to_vec()).ok()
-    }
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
             bytes.extend(&number.to_le_bytes()[..6]);
         }
         bytes.extend(7.5_f64.to_le_bytes());
-        bytes.extend(b"\x03box\x03\x00k:a");
+        bytes.extend(b"\x05\x01\x00\x03box\x03\x00k:a");
         bytes
     }
 
@@ -115,6 +115,7 @@ mod tests {
                 ready: Some(StoreTime(1_000)),
                 claimed: Some(StoreTime(2_000)),
                 finished: Some(StoreTime(3_000)),
+                flags: Flags(5),
                 worker: Some("box".to_owned()),
                 entry: Some("k:a".to_owned()),
             }

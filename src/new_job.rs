@@ -9,9 +9,12 @@ use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName};
 use crate::options::{
-    DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, MAX_ATTEMPTS, MAX_CONTENT_TYPE,
-    MAX_DELAY, MAX_HEADERS, MAX_IDEMPOTENCY_KEY, MAX_TIMEOUT, Priority, RunAt, check_size,
+    DEFAULT_CONTENT_TYPE, KeyScope, MAX_CONTENT_TYPE, MAX_DELAY, MAX_HEADERS, MAX_IDEMPOTENCY_KEY,
+    OnConflict, Priority, RunAt, StartLimit, check_attempts, check_size, check_tags, check_timeout,
 };
+
+/// A bound that needs no clock: 2^47 ms is the year 6429, and fits the packed record.
+pub(crate) const LATEST: u64 = 1 << 47;
 
 /// A job to submit: checked when it is built, so that one which exists can be stored.
 ///
@@ -41,11 +44,15 @@ pub struct NewJob {
     pub(crate) content_type: String,
     pub(crate) priority: Priority,
     pub(crate) run_at: RunAt,
-    pub(crate) max_attempts: u32,
-    pub(crate) backoff: Backoff,
-    pub(crate) timeout: Duration,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) on_conflict: OnConflict,
+    pub(crate) key_scope: KeyScope,
+    pub(crate) tags: Vec<String>,
+    pub(crate) start_limit: StartLimit,
 }
 
 impl NewJob {
@@ -65,11 +72,15 @@ impl NewJob {
             content_type: DEFAULT_CONTENT_TYPE.to_owned(),
             priority: Priority::default(),
             run_at: RunAt::Now,
-            max_attempts: DEFAULT_MAX_ATTEMPTS,
-            backoff: Backoff::default(),
-            timeout: DEFAULT_TIMEOUT,
+            max_attempts: None,
+            backoff: None,
+            timeout: None,
             headers: BTreeMap::new(),
             idempotency_key: None,
+            on_conflict: OnConflict::default(),
+            key_scope: KeyScope::default(),
+            tags: Vec::new(),
+            start_limit: StartLimit::default(),
         })
     }
 
@@ -99,15 +110,7 @@ impl NewJob {
     /// # Errors
     /// `INVALID_FIELD` when it is empty, over 128 bytes or not printable ASCII.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Result<Self> {
-        let content_type = content_type.into();
-        let printable = content_type.bytes().all(|b| (b' '..=b'~').contains(&b));
-        if content_type.is_empty() || content_type.len() > MAX_CONTENT_TYPE || !printable {
-            return Err(Error::invalid(
-                "content_type",
-                "must be 1 to 128 printable ASCII characters",
-            ));
-        }
-        self.content_type = content_type;
+        self.content_type = check_content_type(content_type.into())?;
         Ok(self)
     }
 
@@ -126,43 +129,77 @@ impl NewJob {
         if matches!(run_at, RunAt::After(delay) if delay > MAX_DELAY) {
             return Err(Error::invalid("delay", "must be 0 to 10 years"));
         }
-        // A bound that needs no clock: 2^47 ms is the year 6429, and fits the packed record.
-        if matches!(run_at, RunAt::At(time) if time.0 >= 1 << 47) {
+        if matches!(run_at, RunAt::At(time) if time.0 >= LATEST) {
             return Err(Error::invalid("run_time", "is too far ahead"));
         }
         self.run_at = run_at;
         Ok(self)
     }
 
-    /// After how many errored attempts it fails.
+    /// After how many errored attempts it fails; what its queue says unless given.
     ///
     /// # Errors
     /// `INVALID_FIELD` when it is not 1 to 1,000.
     pub fn max_attempts(mut self, attempts: u32) -> Result<Self> {
-        if !(1..=MAX_ATTEMPTS).contains(&attempts) {
-            return Err(Error::invalid("max_attempts", "must be 1 to 1000"));
-        }
-        self.max_attempts = attempts;
+        self.max_attempts = Some(check_attempts(attempts)?);
         Ok(self)
     }
 
-    /// The delay between attempts.
+    /// The delay between attempts; what its queue says unless given.
     #[must_use]
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
+        self.backoff = Some(backoff);
         self
     }
 
-    /// How long one attempt may run.
+    /// How long one attempt may run; what its queue says unless given.
     ///
     /// # Errors
     /// `INVALID_FIELD` when it is not 1 ms to 7 days.
     pub fn timeout(mut self, timeout: Duration) -> Result<Self> {
-        if timeout < Duration::from_millis(1) || timeout > MAX_TIMEOUT {
-            return Err(Error::invalid("timeout", "must be 1 ms to 7 days"));
-        }
-        self.timeout = timeout;
+        self.timeout = Some(check_timeout(timeout)?);
         Ok(self)
+    }
+
+    /// Words by which it is found.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for more than 8, or one that is empty, over 64 bytes or oddly spelled.
+    pub fn tags(mut self, tags: impl IntoIterator<Item = String>) -> Result<Self> {
+        self.tags = check_tags(tags)?;
+        Ok(self)
+    }
+
+    /// Until when it must have started, or fail with `EXPIRED`.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a time over 10 years ahead.
+    pub fn start_limit(mut self, limit: StartLimit) -> Result<Self> {
+        match limit {
+            StartLimit::Within(time) if time > MAX_DELAY => {
+                return Err(Error::invalid("start_within", "must be 0 to 10 years"));
+            }
+            StartLimit::Before(time) if time.0 >= LATEST => {
+                return Err(Error::invalid("start_before_time", "is too far ahead"));
+            }
+            StartLimit::Never | StartLimit::Within(_) | StartLimit::Before(_) => {}
+        }
+        self.start_limit = limit;
+        Ok(self)
+    }
+
+    /// What happens when a job holds its idempotency key.
+    #[must_use]
+    pub const fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
+        self.on_conflict = on_conflict;
+        self
+    }
+
+    /// How long it holds its idempotency key.
+    #[must_use]
+    pub const fn key_scope(mut self, scope: KeyScope) -> Self {
+        self.key_scope = scope;
+        self
     }
 
     /// The producer's own metadata.
@@ -223,6 +260,17 @@ impl NewJob {
     }
 }
 
+pub(crate) fn check_content_type(content_type: String) -> Result<String> {
+    let printable = content_type.bytes().all(|b| (b' '..=b'~').contains(&b));
+    if content_type.is_empty() || content_type.len() > MAX_CONTENT_TYPE || !printable {
+        return Err(Error::invalid(
+            "content_type",
+            "must be 1 to 128 printable ASCII characters",
+        ));
+    }
+    Ok(content_type)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +313,13 @@ mod tests {
             "idempotency_key"
         );
         assert_eq!(field(job().content_type("")), "content_type");
+        assert_eq!(field(job().tags(["a b".to_owned()])), "tags");
+        assert_eq!(field(job().tags(["".to_owned()])), "tags");
+        assert_eq!(field(job().tags((0..9).map(|n| n.to_string()))), "tags");
+        let too_long = StartLimit::Within(MAX_DELAY + Duration::from_millis(1));
+        assert_eq!(field(job().start_limit(too_long)), "start_within");
+        let too_late = StartLimit::Before(StoreTime(u64::MAX));
+        assert_eq!(field(job().start_limit(too_late)), "start_before_time");
         assert_eq!(
             field(job().headers([("h".to_owned(), "v".repeat(MAX_HEADERS))])),
             "headers"

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
@@ -15,12 +16,26 @@ pub const MAX_DELAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub const MAX_ATTEMPTS: u32 = 1_000;
 /// The most bytes of headers, names and values together.
 pub const MAX_HEADERS: usize = 8 * 1024;
+/// The most tags of a job.
+pub const MAX_TAGS: usize = 8;
+/// The longest tag, in bytes.
+pub const MAX_TAG: usize = 64;
+/// The longest reason of a pause or cancellation, in bytes.
+pub const MAX_REASON: usize = 1024;
 /// The longest idempotency key, in bytes.
 pub const MAX_IDEMPOTENCY_KEY: usize = 256;
 /// The longest content type, in bytes.
 pub const MAX_CONTENT_TYPE: usize = 128;
 /// The longest error message that is kept, in bytes.
 pub const MAX_ERROR_MESSAGE: usize = 8 * 1024;
+/// The longest message of a progress, in bytes.
+pub const MAX_PROGRESS_MESSAGE: usize = 1024;
+/// The longest line of a job's log, in bytes.
+pub const MAX_LOG_LINE: usize = 4 * 1024;
+/// The most lines of a job's log that are kept.
+pub const MAX_LOG_LINES: usize = 1_000;
+/// The most bytes of a job's log that are kept, with 14 for each line.
+pub const MAX_LOG_BYTES: usize = 64 * 1024;
 /// The longest an attempt may run.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -95,6 +110,106 @@ impl RunAt {
             crate::JobState::Waiting
         }
     }
+}
+
+/// Until when a job must have started, or fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartLimit {
+    /// Whenever its turn comes.
+    #[default]
+    Never,
+    /// So long after the store takes it in.
+    Within(Duration),
+    /// An instant by the clock of the store.
+    Before(StoreTime),
+}
+
+/// What a submit does when a job holds its idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// The existing job is the answer, as a duplicate.
+    #[default]
+    ReturnExisting,
+    /// `IDEMPOTENCY_CONFLICT`, with the id and state of the job.
+    Reject,
+    /// A job that has not started is cancelled and replaced; any other is the
+    /// answer, as a duplicate.
+    ReplaceWaiting,
+    /// As `ReplaceWaiting`, and an active job is asked to end; a final one
+    /// gives up its key.
+    CancelActive,
+}
+
+/// How long a job holds its idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyScope {
+    /// As long as the job exists.
+    #[default]
+    Kept,
+    /// Until the job is final.
+    Unfinished,
+}
+
+/// What a queue says for jobs that do not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JobDefaults {
+    /// After how many errored attempts a job fails; 3 unless the queue says otherwise.
+    pub max_attempts: u32,
+    /// How long one attempt may run; 30 min unless the queue says otherwise.
+    pub timeout: Duration,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for JobDefaults {
+    fn default() -> Self {
+        Self {
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+            timeout: DEFAULT_TIMEOUT,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+pub(crate) fn check_attempts(attempts: u32) -> Result<u32> {
+    if (1..=MAX_ATTEMPTS).contains(&attempts) {
+        return Ok(attempts);
+    }
+    Err(Error::invalid("max_attempts", "must be 1 to 1000"))
+}
+
+pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration> {
+    if timeout < Duration::from_millis(1) || timeout > MAX_TIMEOUT {
+        return Err(Error::invalid("timeout", "must be 1 ms to 7 days"));
+    }
+    Ok(timeout)
+}
+
+/// Checks tags and drops those said twice.
+pub(crate) fn check_tags(tags: impl IntoIterator<Item = String>) -> Result<Vec<String>> {
+    let mut checked = Vec::new();
+    for tag in tags {
+        let well_spelled = (1..=MAX_TAG).contains(&tag.len())
+            && tag
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b));
+        if !well_spelled {
+            return Err(Error::invalid(
+                "tags",
+                format!("must each be 1 to {MAX_TAG} characters of A-Z a-z 0-9 . _ : / -"),
+            ));
+        }
+        if !checked.contains(&tag) {
+            checked.push(tag);
+        }
+    }
+    if checked.len() > MAX_TAGS {
+        return Err(Error::invalid(
+            "tags",
+            format!("must be at most {MAX_TAGS}"),
+        ));
+    }
+    Ok(checked)
 }
 
 /// How many finished jobs are kept, and for how long, whichever is reached first.

@@ -17,5 +17,24 @@ mod generated {
 
 pub use generated::*;
 
-mod convert;
-pub use convert::{duration, duration_from, timestamp, timestamp_from};
+#[cfg(feature = "queue")]
+mod bulk;
+#[cfg(feature = "queue")]
+mod change;
+#[cfg(feature = "queue")]
+mod events;
+mod job;
+#[cfg(feature = "queue")]
+mod look;
+#[cfg(feature = "queue")]
+mod queue;
+mod submit;
+mod values;
+#[cfg(feature = "queue")]
+mod worker;
+
+#[cfg(feature = "queue")]
+pub use change::{job_changes, settings_changes};
+pub use values::{duration, duration_from, known, timestamp, timestamp_from};
+#[cfg(feature = "queue")]
+pub use worker::worker_signal;

@@ -3,14 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use ::redis::aio::MultiplexedConnection;
+use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
     RedisResult, ServerErrorKind,
 };
 use bb8_redis::bb8;
+use futures_util::StreamExt;
+use futures_util::stream::ReadyChunks;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
@@ -24,6 +27,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest block of a blocking read.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
+/// After so long without a message a subscription asks whether the store still
+/// answers: a connection that is cut in between does not end by itself.
+const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
+/// The most messages that are read at once.
+const MAX_MESSAGES: usize = 100;
 /// Blocking readers a process can have: waiters and event readers.
 const EXCLUSIVE_CONNECTIONS: u32 = 16;
 
@@ -159,6 +167,22 @@ impl Store {
         Ok(Exclusive(connection))
     }
 
+    /// A connection that hears what is published on one channel.
+    pub(crate) async fn subscribe(&self, channel: &str) -> Result<Subscription> {
+        let subscribed = async {
+            let (mut sink, messages) = self.client.get_async_pubsub().await?.split();
+            sink.subscribe(channel).await?;
+            Ok(Subscription {
+                sink,
+                messages: messages.ready_chunks(MAX_MESSAGES),
+            })
+        };
+        match timeout(CONNECT_TIMEOUT, subscribed).await {
+            Ok(subscribed) => subscribed.map_err(|error| self.fault(&error)),
+            Err(_) => Err(Error::StoreUnavailable),
+        }
+    }
+
     /// What an error of Redis means to a caller. The words of Redis stay in the log.
     #[expect(
         clippy::unused_self,
@@ -200,6 +224,31 @@ impl Exclusive {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.0.broken
+    }
+}
+
+/// Hears what is published on a channel.
+pub(crate) struct Subscription {
+    sink: PubSubSink,
+    messages: ReadyChunks<PubSubStream>,
+}
+
+impl Subscription {
+    /// The next messages; none when there were none for a while and the store
+    /// still answers. May be dropped at any time without losing a message.
+    pub(crate) async fn next(&mut self) -> RedisResult<Vec<Vec<u8>>> {
+        let broken = |what| RedisError::from((ErrorKind::Io, what));
+        match timeout(LISTEN_AT_MOST, self.messages.next()).await {
+            Ok(Some(messages)) => Ok(messages
+                .iter()
+                .map(|message| message.get_payload_bytes().to_vec())
+                .collect()),
+            Ok(None) => Err(broken("the subscription has ended")),
+            Err(_) => match timeout(RESPONSE_TIMEOUT, self.sink.ping::<::redis::Value>()).await {
+                Ok(pong) => pong.map(|_| Vec::new()),
+                Err(_) => Err(broken("the subscription does not answer")),
+            },
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use prost::Message;
 use crate::backoff::Backoff;
 use crate::job::{Kind, StoreTime};
 use crate::new_job::NewJob;
-use crate::options::{DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT};
+use crate::options::DEFAULT_CONTENT_TYPE;
 
 /// The stored form. Fields at their defaults are left out, so that an ordinary
 /// job costs its kind, its payload and nine bytes.
@@ -30,7 +30,10 @@ struct StoredSpec {
     backoff: Option<StoredBackoff>,
     #[prost(btree_map = "string, string", tag = "7")]
     headers: BTreeMap<String, String>,
-    /// Last: `submit.lua` appends it, by the clock of the store.
+    /// The script appends it where there is a limit, by the clock of the store.
+    #[prost(fixed64, tag = "14")]
+    start_before_ms: u64,
+    /// Last: the script appends it, by the clock of the store.
     #[prost(fixed64, tag = "15")]
     created_ms: u64,
 }
@@ -51,76 +54,101 @@ pub(crate) struct Spec {
     pub(crate) kind: Kind,
     pub(crate) payload: Bytes,
     pub(crate) content_type: String,
-    pub(crate) max_attempts: u32,
-    pub(crate) timeout: Duration,
-    pub(crate) backoff: Backoff,
+    /// These three: what the queue says where it is `None`.
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) backoff: Option<Backoff>,
     pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) start_before: Option<StoreTime>,
     pub(crate) created: StoreTime,
 }
 
 impl Spec {
-    /// The stored form of a new job, without the time, which the script adds.
+    /// The stored form of a new job, without the times, which the script adds.
     pub(crate) fn encode(job: &NewJob) -> BytesMut {
-        let stored = StoredSpec {
+        encode(&StoredSpec {
             kind: job.kind.as_str().to_owned(),
             payload: job.payload.clone(),
-            content_type: unless(job.content_type.as_str(), DEFAULT_CONTENT_TYPE).to_owned(),
-            max_attempts: unless(job.max_attempts, DEFAULT_MAX_ATTEMPTS),
-            timeout_ms: unless(millis(job.timeout), millis(DEFAULT_TIMEOUT)),
-            backoff: (job.backoff != Backoff::default()).then(|| StoredBackoff {
-                initial_ms: millis(job.backoff.initial()),
-                multiplier: job.backoff.multiplier(),
-                max_ms: millis(job.backoff.max()),
-            }),
+            content_type: without_default(&job.content_type),
+            max_attempts: job.max_attempts.unwrap_or_default(),
+            timeout_ms: job.timeout.map(millis).unwrap_or_default(),
+            backoff: job.backoff.map(Into::into),
             headers: job.headers.clone(),
+            start_before_ms: 0,
             created_ms: 0,
-        };
-        let mut bytes = BytesMut::with_capacity(stored.encoded_len());
-        stored
-            .encode(&mut bytes)
-            .expect("the buffer has the encoded length and can grow");
-        bytes
+        })
+    }
+
+    /// The stored form of a changed job, times included.
+    pub(crate) fn encode_again(&self) -> BytesMut {
+        encode(&StoredSpec {
+            kind: self.kind.as_str().to_owned(),
+            payload: self.payload.clone(),
+            content_type: without_default(&self.content_type),
+            max_attempts: self.max_attempts.unwrap_or_default(),
+            timeout_ms: self.timeout.map(millis).unwrap_or_default(),
+            backoff: self.backoff.map(Into::into),
+            headers: self.headers.clone(),
+            start_before_ms: self.start_before.map_or(0, |time| time.0),
+            created_ms: self.created.0,
+        })
     }
 
     /// Reads the stored form; `None` when it is not one.
     pub(crate) fn decode(bytes: Bytes) -> Option<Self> {
         let stored = StoredSpec::decode(bytes).ok()?;
-        let or = |value, default| if value == 0 { default } else { value };
         let content_type = match stored.content_type {
             empty if empty.is_empty() => DEFAULT_CONTENT_TYPE.to_owned(),
             content_type => content_type,
         };
-        Some(Self {
-            kind: Kind::new(stored.kind).ok()?,
-            payload: stored.payload,
-            content_type,
-            max_attempts: if stored.max_attempts == 0 {
-                DEFAULT_MAX_ATTEMPTS
-            } else {
-                stored.max_attempts
-            },
-            timeout: Duration::from_millis(or(stored.timeout_ms, millis(DEFAULT_TIMEOUT))),
-            backoff: match stored.backoff {
-                None => Backoff::default(),
-                Some(stored) => Backoff::new(
+        let backoff = match stored.backoff {
+            None => None,
+            Some(stored) => Some(
+                Backoff::new(
                     Duration::from_millis(stored.initial_ms),
                     stored.multiplier,
                     Duration::from_millis(stored.max_ms),
                 )
                 .ok()?,
-            },
+            ),
+        };
+        let instant = |ms| (ms > 0).then_some(StoreTime(ms));
+        Some(Self {
+            kind: Kind::new(stored.kind).ok()?,
+            payload: stored.payload,
+            content_type,
+            max_attempts: (stored.max_attempts > 0).then_some(stored.max_attempts),
+            timeout: (stored.timeout_ms > 0).then(|| Duration::from_millis(stored.timeout_ms)),
+            backoff,
             headers: stored.headers,
+            start_before: instant(stored.start_before_ms),
             created: StoreTime(stored.created_ms),
         })
     }
 }
 
-/// A value, or the empty one where it is the default.
-fn unless<T: PartialEq + Default + Copy>(value: T, default: T) -> T {
-    if value == default {
-        T::default()
-    } else {
-        value
+impl From<Backoff> for StoredBackoff {
+    fn from(backoff: Backoff) -> Self {
+        Self {
+            initial_ms: millis(backoff.initial()),
+            multiplier: backoff.multiplier(),
+            max_ms: millis(backoff.max()),
+        }
+    }
+}
+
+fn encode(stored: &StoredSpec) -> BytesMut {
+    let mut bytes = BytesMut::with_capacity(stored.encoded_len());
+    stored
+        .encode(&mut bytes)
+        .expect("the buffer has the encoded length and can grow");
+    bytes
+}
+
+fn without_default(content_type: &str) -> String {
+    match content_type {
+        DEFAULT_CONTENT_TYPE => String::new(),
+        other => other.to_owned(),
     }
 }
 
@@ -147,9 +175,8 @@ mod tests {
         assert_eq!(spec.created, StoreTime(1_700_000_000_123));
         assert_eq!(&spec.payload[..], b"payload");
         assert_eq!(spec.content_type, DEFAULT_CONTENT_TYPE);
-        assert_eq!(spec.max_attempts, DEFAULT_MAX_ATTEMPTS);
-        assert_eq!(spec.timeout, DEFAULT_TIMEOUT);
-        assert_eq!(spec.backoff, Backoff::default());
+        assert_eq!((spec.max_attempts, spec.timeout), (None, None));
+        assert_eq!((spec.backoff, spec.start_before), (None, None));
     }
 
     #[test]
@@ -166,9 +193,10 @@ mod tests {
         assert_eq!(spec.content_type, "application/octet-stream");
         assert_eq!(
             (spec.max_attempts, spec.timeout),
-            (1_000, Duration::from_millis(1))
+            (Some(1_000), Some(Duration::from_millis(1)))
         );
-        assert_eq!((spec.backoff, spec.headers.len()), (backoff, 1));
+        assert_eq!((spec.backoff, spec.headers.len()), (Some(backoff), 1));
+        assert_eq!(Spec::decode(spec.encode_again().freeze()), Some(spec));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 ///                                                │─error, last attempt / fail─► failed
 ///                                                │─lease lost─► waiting (head); over the crash cap ─► failed
 ///  scheduled, blocked, waiting, retrying ─cancel─► cancelled;  active ─cancel─► handler told ─► cancelled
+///  waiting ─put off─► scheduled;  scheduled, retrying ─promote─► waiting
 ///  completed, failed, cancelled ─retry─► waiting;  not started before its `start_before` ─► failed
 /// ```
 ///
@@ -42,8 +43,10 @@ pub const TRANSITIONS: &[(JobState, JobState)] = &[
     (Scheduled, Failed),
     (Scheduled, Cancelled),
     (Blocked, Waiting),
+    (Blocked, Failed),
     (Blocked, Cancelled),
     (Waiting, Active),
+    (Waiting, Scheduled),
     (Waiting, Failed),
     (Waiting, Cancelled),
     (Active, Completed),

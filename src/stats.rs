@@ -11,7 +11,7 @@ use crate::job::{JobError, JobId, Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
-use crate::queue::{JobQueue, WorkerBeat};
+use crate::queue::{JobQueue, QueueControl, WorkerBeat};
 use crate::state::JobState;
 
 /// How many finished jobs a snapshot shows.
@@ -35,7 +35,7 @@ pub struct Snapshot {
 }
 
 /// The numbers of one queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QueueSnapshot {
     /// The queue.
     pub name: QueueName,
@@ -45,6 +45,8 @@ pub struct QueueSnapshot {
     pub totals: Totals,
     /// How long the oldest waiting job has been waiting.
     pub oldest_waiting: Option<Duration>,
+    /// Its settings and switches.
+    pub control: QueueControl,
 }
 
 /// Declares a struct of numbers that can be added up.
@@ -112,6 +114,23 @@ numbers! {
     }
 }
 
+impl Counts {
+    /// How many are in one state.
+    #[must_use]
+    pub const fn of(&self, state: JobState) -> u64 {
+        match state {
+            JobState::Scheduled => self.scheduled,
+            JobState::Blocked => self.blocked,
+            JobState::Waiting => self.waiting,
+            JobState::Active => self.active,
+            JobState::Retrying => self.retrying,
+            JobState::Completed => self.completed,
+            JobState::Failed => self.failed,
+            JobState::Cancelled => self.cancelled,
+        }
+    }
+}
+
 /// A worker and the age of its last beat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSnapshot {
@@ -119,6 +138,8 @@ pub struct WorkerSnapshot {
     pub beat: WorkerBeat,
     /// How long ago.
     pub beat_age: Duration,
+    /// When it started; older workers do not say.
+    pub started: Option<StoreTime>,
 }
 
 /// A job that became final, without its payload.
@@ -171,16 +192,24 @@ impl JobQueue {
             time,
             round_trip,
             queues,
-            workers: self.workers().await?,
+            workers: self.list_workers().await?,
             recent,
         })
     }
 
     /// The numbers of one queue.
-    async fn queue_snapshot(&self, name: &QueueName) -> Result<QueueSnapshot> {
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, and any fault of the store.
+    pub async fn queue(&self, name: &QueueName) -> Result<QueueSnapshot> {
+        self.check_known(name).await?;
+        self.queue_snapshot(name).await
+    }
+
+    pub(crate) async fn queue_snapshot(&self, name: &QueueName) -> Result<QueueSnapshot> {
         let keys = self.core.keys(name);
         let reply = Call::new(&lua::STATS, &keys).run(&self.core.store).await?;
-        let (_, sizes, counters, oldest): (u64, [u64; 8], HashMap<String, u64>, i64) = reply;
+        let (now, sizes, counters, oldest, config): StatsReply = reply;
         let [
             scheduled,
             blocked,
@@ -216,6 +245,7 @@ impl JobQueue {
                 snoozed: total("snoozed"),
             },
             oldest_waiting: u64::try_from(oldest).ok().map(Duration::from_millis),
+            control: QueueControl::read(&config, StoreTime(now)),
             name: name.clone(),
         })
     }
@@ -238,6 +268,15 @@ impl JobQueue {
             .collect())
     }
 }
+
+/// Now, sizes of the sets, counters, age of the oldest waiting job, config.
+type StatsReply = (
+    u64,
+    [u64; 8],
+    HashMap<String, u64>,
+    i64,
+    HashMap<String, String>,
+);
 
 fn finished_job(queue: &QueueName, row: &[Bytes]) -> Option<FinishedJob> {
     let [state, id, kind, meta, error] = row else {

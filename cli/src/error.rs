@@ -5,7 +5,7 @@ use std::io;
 
 use jobflow::proto;
 use serde::Serialize;
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
 use crate::view::words;
@@ -96,6 +96,10 @@ impl Error {
         }
     }
 
+    fn is(&self, code: jobflow::Code) -> bool {
+        self.reason.as_deref() == Some(code.as_str())
+    }
+
     fn from_server(status: &Status) -> Self {
         let info = status.get_details_error_info();
         let error = Self {
@@ -105,7 +109,10 @@ impl Error {
             ..Self::new(exit_of(status.code()), status.message())
         };
         match status.code() {
-            Code::NotFound => error.hint("finished jobs are kept for a limited time only"),
+            Code::NotFound if error.is(jobflow::Code::JobNotFound) => {
+                error.hint("finished jobs are kept for a limited time only")
+            }
+            Code::Aborted => error.hint("look at it as it is now, and try again"),
             Code::Unimplemented => error.hint("the server is older than this client; update it"),
             _ => error,
         }
@@ -135,6 +142,12 @@ pub(crate) fn is_transient(status: &Status) -> bool {
         Origin::Connection => true,
         Origin::Deadline => false,
     }
+}
+
+/// Whether the server may have done what it was asked although it did not say
+/// so; not when there was no connection to it.
+pub(crate) fn may_have_been_heard(status: &Status) -> bool {
+    !causes(status).any(|cause| cause.is::<ConnectError>())
 }
 
 /// Whether a rejection of one job of a batch is worth another try.
@@ -210,6 +223,7 @@ mod tests {
             (Code::NotFound, Exit::NotFound),
             (Code::AlreadyExists, Exit::Conflict),
             (Code::FailedPrecondition, Exit::Conflict),
+            (Code::Aborted, Exit::Conflict),
             (Code::PermissionDenied, Exit::NotAuthorised),
             (Code::Unauthenticated, Exit::NotAuthorised),
             (Code::Unavailable, Exit::Unreachable),

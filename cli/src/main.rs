@@ -4,11 +4,16 @@
 //! `client`, `view` gives the answer its form, and `output` alone prints.
 
 mod args;
-mod bulk;
 mod client;
 mod commands;
+mod confirm;
 mod error;
+mod lines;
+mod list;
 mod output;
+mod payload;
+mod reader;
+mod top;
 mod view;
 
 use std::process::ExitCode;
@@ -17,7 +22,9 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::client::Client;
-use crate::commands::{completions, job, man, markdown, metrics, queue, submit};
+use crate::commands::{
+    bulk, completions, dead, doctor, events, job, man, markdown, metrics, queue, submit, worker,
+};
 use crate::error::{Error, Result};
 use crate::output::Output;
 
@@ -55,10 +62,17 @@ async fn dispatch(args: Args, output: &mut Output) -> Result<()> {
     let client = || Client::new(&args.global);
     match args.command {
         Command::Submit(submit) => submit::run(&client()?, *submit, output).await,
-        Command::Job(job) => job::run(&client()?, &job, args.global.timeout, output).await,
-        Command::Queue(queue) => queue::run(&client()?, &queue, output).await,
+        Command::Job(job) => job::run(&client()?, job, args.global.timeout, output).await,
+        Command::Queue(queue) => queue::run(&client()?, queue, output).await,
+        Command::Worker(worker) => worker::run(&client()?, worker, output).await,
+        Command::Dead(dead) => dead::run(&client()?, dead, output).await,
+        Command::Bulk(bulk) => bulk::run(&client()?, bulk, output).await,
+        Command::Events(events) => events::run(&client()?, &events, output).await,
         Command::Metrics(metrics) => metrics::run(&client()?, &metrics, output).await,
+        Command::Top(top) => top::run(&client()?, &top, args.global.color.into(), output).await,
+        Command::Doctor => doctor::run(&client()?, output).await,
         Command::Completions { shell } => completions::run(shell, output),
+        Command::CompleteNames { what } => completions::names(&args.global, what, output).await,
         Command::Man => man::run(output),
         Command::Markdown => markdown::run(output),
     }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use terminal_size::{Height, terminal_size};
 
 use crate::args::{Color, Form};
-use crate::error::{Error, Exit};
-use crate::view::{json, text};
+use crate::client::Submission;
+use crate::error::{Error, Exit, Result};
+use crate::list::List;
+use crate::view::{self, Item, job, metrics};
 
 pub(crate) struct Output {
     form: Form,
@@ -32,20 +34,52 @@ impl Output {
         self.form
     }
 
-    /// Prints a job as asked for.
-    pub(crate) fn job(&mut self, job: &proto::Job) -> io::Result<()> {
+    /// Refuses `-o id` for what has none.
+    pub(crate) fn refuse_ids(&self, what: &str) -> Result<()> {
         match self.form {
-            Form::Table => self.text(&text::job(job)),
-            Form::Json | Form::Jsonl => self.json(&json::Job::new(job)),
-            Form::Id => self.line(&job.id),
+            Form::Id => Err(Error::usage(format!(
+                "{what} have no id; use -o table, json or jsonl"
+            ))),
+            _ => Ok(()),
         }
     }
 
-    /// Prints the answer to a submit as asked for.
-    pub(crate) fn submitted(&mut self, job: &proto::Job, duplicate: bool) -> io::Result<()> {
+    /// Prints one thing.
+    pub(crate) fn item(&mut self, item: &impl Item) -> io::Result<()> {
         match self.form {
-            Form::Table => self.line(&text::submitted(job, duplicate)),
-            Form::Json | Form::Jsonl => self.json(&json::Submitted::new(job, duplicate)),
+            Form::Table => self.text(&item.text()),
+            Form::Json | Form::Jsonl => self.json(&item.json()),
+            Form::Id => self.line(item.id()),
+        }
+    }
+
+    /// Prints what is neither one thing with an id nor a list of them.
+    pub(crate) fn answer(&mut self, text: &str, json: &impl Serialize) -> io::Result<()> {
+        match self.form {
+            Form::Table | Form::Id => self.text(text),
+            Form::Json | Form::Jsonl => self.json(json),
+        }
+    }
+
+    /// Prints a list.
+    pub(crate) fn list<T: Item>(&mut self, items: &[T]) -> io::Result<()> {
+        let mut list = List::new(self);
+        list.add(items)?;
+        list.close()
+    }
+
+    /// Prints the answer to a submit.
+    pub(crate) fn submitted(&mut self, answer: &Submission) -> io::Result<()> {
+        let Submission {
+            job,
+            duplicate,
+            replaced_id,
+        } = answer;
+        match self.form {
+            Form::Table => self.line(&job::submitted(job, *duplicate, replaced_id)),
+            Form::Json | Form::Jsonl => {
+                self.json(&job::Submitted::new(job, *duplicate, replaced_id))
+            }
             Form::Id => self.line(&job.id),
         }
     }
@@ -53,28 +87,17 @@ impl Output {
     /// Prints what became of a job that was waited for after its submit.
     pub(crate) fn ended(&mut self, job: &proto::Job) -> io::Result<()> {
         match self.form {
-            Form::Table => self.text(&text::ended(job)),
-            Form::Json | Form::Jsonl => self.json(&json::Job::new(job)),
+            Form::Table => self.text(&job::ended(job)),
+            Form::Json | Form::Jsonl => self.json(&job::Job::new(job)),
             // The id stands there since the submit.
             Form::Id => Ok(()),
         }
     }
 
-    pub(crate) fn queues(&mut self, queues: &[proto::Queue]) -> io::Result<()> {
-        match self.form {
-            Form::Table => self.text(&text::queues(queues)),
-            Form::Json => self.json(&queues.iter().map(json::Queue::new).collect::<Vec<_>>()),
-            Form::Jsonl => queues
-                .iter()
-                .try_for_each(|queue| self.json(&json::Queue::new(queue))),
-            Form::Id => queues.iter().try_for_each(|queue| self.line(&queue.name)),
-        }
-    }
-
     pub(crate) fn metrics(&mut self, numbers: &proto::StreamMetricsResponse) -> io::Result<()> {
         match self.form {
-            Form::Table => self.text(&text::metrics(numbers)),
-            Form::Json | Form::Jsonl => self.json(&json::Metrics::new(numbers)),
+            Form::Table => self.text(&metrics::text(numbers)),
+            Form::Json | Form::Jsonl => self.json(&metrics::Metrics::new(numbers)),
             Form::Id => Ok(()),
         }
     }
@@ -86,11 +109,16 @@ impl Output {
         numbers: &proto::StreamMetricsResponse,
     ) -> io::Result<()> {
         match self.form {
-            Form::Table if io::stdout().is_terminal() => self.redraw(&text::metrics(numbers)),
-            Form::Table => self.line(&text::metrics_line(numbers)),
-            Form::Json | Form::Jsonl => self.json_line(&json::Metrics::new(numbers)),
+            Form::Table if self.can_redraw() => self.redraw(&metrics::text(numbers)),
+            Form::Table => self.line(&metrics::line(numbers)),
+            Form::Json | Form::Jsonl => self.json_line(&metrics::Metrics::new(numbers)),
             Form::Id => Ok(()),
         }
+    }
+
+    /// Whether what is shown again and again replaces what was shown before.
+    pub(crate) fn can_redraw(&self) -> bool {
+        self.form == Form::Table && io::stdout().is_terminal()
     }
 
     /// Prints text that ends with a line end.
@@ -109,19 +137,19 @@ impl Output {
         }
     }
 
-    fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.line(&json_line(value)?)
     }
 
     /// Replaces what is on the screen, without a blink.
-    fn redraw(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn redraw(&mut self, text: &str) -> io::Result<()> {
         const HOME: &str = "\x1b[H";
         const CLEAR_LINE_END: &str = "\x1b[K\n";
         const CLEAR_BELOW: &str = "\x1b[J";
         const CUT_LINES: &str = "\x1b[?7l";
         const WRAP_LINES: &str = "\x1b[?7h";
         let rows = terminal_size().map_or(usize::MAX, |(_, Height(rows))| rows.into());
-        let lines = text.lines().take(rows - 1);
+        let lines = text.lines().take(rows.saturating_sub(1));
         let text: String = lines.flat_map(|line| [line, CLEAR_LINE_END]).collect();
         self.text(&format!("{HOME}{CUT_LINES}{text}{CLEAR_BELOW}{WRAP_LINES}"))?;
         self.flush()
@@ -137,6 +165,12 @@ impl Output {
         let _ = writeln!(self.stderr, "{message}");
     }
 
+    /// Asks something, and leaves the cursor behind it.
+    pub(crate) fn prompt(&mut self, question: &str) {
+        // Without a question on the screen the answer is no yes.
+        let _ = write!(self.stderr, "{question}").and_then(|()| self.stderr.flush());
+    }
+
     pub(crate) fn error(&mut self, error: &Error) {
         // A closed pipe and Ctrl-C are the wish of whoever did it.
         if matches!(error.exit, Exit::Ok | Exit::Interrupted) {
@@ -148,7 +182,7 @@ impl Output {
                     self.message(&line);
                 }
             }
-            Form::Table | Form::Id => self.message(&text::error(error)),
+            Form::Table | Form::Id => self.message(&view::error::error(error)),
         }
     }
 }

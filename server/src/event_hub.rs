@@ -1,49 +1,106 @@
-//! One reader of the event streams for all who wait for a job to become final.
+//! One reader of the event streams for all who wait for jobs or follow events.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jobflow::{Error, EventReader, JobId, JobQueue, JobRecord, QueueName, Result};
-use tokio::sync::{Notify, watch};
+use jobflow::{
+    Error, EventBatch, EventReader, JobId, JobQueue, JobRecord, Kind, QueueName, Result,
+};
+use tokio::sync::{Notify, OnceCell, Semaphore, broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Waits open at once.
+use crate::event_stream::EventStream;
+use crate::job_watch::JobWatch;
+
+/// Waits open at once, watches of single jobs among them.
 const MAX_WAITS: usize = 10_000;
+/// Streams of events open at once.
+const MAX_STREAMS: usize = 1_000;
+/// Batches that a slow stream may be behind before it reads for itself.
+const MAX_BEHIND: usize = 512;
+/// About how many jobs a batch names, so that what tells of it stays small.
+pub(crate) const BATCH_JOBS: usize = 1_000;
 /// How long one read of the streams may block. A queue that is newly waited for
 /// is followed after the read under way, so this bounds how late that can be.
 const BLOCK: Duration = Duration::from_millis(200);
+/// How often new queues are looked for while somebody follows all of them.
+const LOOK_FOR_QUEUES: Duration = Duration::from_millis(500);
 /// How often a wait looks for itself, whatever the events say or do not say.
-const RECHECK: Duration = Duration::from_secs(2);
+pub(crate) const RECHECK: Duration = Duration::from_secs(2);
 /// After a read that failed.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Clone)]
 pub(crate) struct EventHub(Arc<Shared>);
 
-struct Shared {
-    queue: JobQueue,
+pub(crate) struct Shared {
+    pub(crate) queue: JobQueue,
+    pub(crate) stopping: CancellationToken,
     waits: Mutex<Waits>,
-    waits_changed: Notify,
-    stopping: CancellationToken,
+    audience_changed: Notify,
+    batches: broadcast::Sender<Arc<SharedBatch>>,
+    streams: Arc<Semaphore>,
 }
 
 /// The jobs waited for, by queue. A job's sender has a receiver for each wait.
 #[derive(Default)]
 struct Waits {
     open: usize,
-    queues: HashMap<QueueName, HashMap<JobId, watch::Sender<()>>>,
+    queues: HashMap<QueueName, HashMap<(JobId, Interest), watch::Sender<()>>>,
+}
+
+/// What a wait wants to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Interest {
+    /// The job is final or gone.
+    End,
+    /// Whatever happens to it.
+    All,
+}
+
+/// Events that many streams tell of, and the kinds of their jobs, which are
+/// looked up once, by the first that needs them.
+pub(crate) struct SharedBatch {
+    pub(crate) batch: EventBatch,
+    kinds: OnceCell<HashMap<JobId, Kind>>,
+}
+
+impl SharedBatch {
+    /// Batches of a bounded number of jobs.
+    pub(crate) fn all_of(batch: EventBatch) -> impl Iterator<Item = Arc<Self>> {
+        let parts = batch.split(BATCH_JOBS).into_iter();
+        parts.map(|batch| {
+            let kinds = OnceCell::new();
+            Arc::new(Self { batch, kinds })
+        })
+    }
+
+    /// The kinds of those of its jobs that still exist.
+    pub(crate) async fn kinds(&self, queue: &JobQueue) -> Result<&HashMap<JobId, Kind>> {
+        let look_up = || async {
+            let entries = self.batch.entries.iter();
+            let ids: BTreeSet<_> = entries.flat_map(|entry| &entry.jobs).copied().collect();
+            let ids: Vec<_> = ids.into_iter().collect();
+            let kinds = queue.kinds(&self.batch.queue, &ids).await?;
+            let known = ids.into_iter().zip(kinds);
+            Ok(known.filter_map(|(id, kind)| Some((id, kind?))).collect())
+        };
+        self.kinds.get_or_try_init(look_up).await
+    }
 }
 
 impl EventHub {
     pub(crate) fn new(queue: JobQueue, stopping: CancellationToken) -> Self {
         Self(Arc::new(Shared {
             queue,
-            waits: Mutex::default(),
-            waits_changed: Notify::new(),
             stopping,
+            waits: Mutex::default(),
+            audience_changed: Notify::new(),
+            batches: broadcast::Sender::new(MAX_BEHIND),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         }))
     }
 
@@ -57,7 +114,7 @@ impl EventHub {
         if job.state.is_final() {
             return Ok(job);
         }
-        let mut wait = self.0.register(job.queue.clone(), id)?;
+        let mut wait = self.0.register(job.queue.clone(), id, Interest::End)?;
         // The job may have become final before the wait was registered, so the
         // first look does not wait for an event.
         loop {
@@ -77,7 +134,36 @@ impl EventHub {
         }
     }
 
-    /// Reads the event streams while anybody waits, until the server stops.
+    /// Follows one job, with its log lines from `from_line` on.
+    ///
+    /// # Errors
+    /// `JOB_NOT_FOUND`, `TOO_MANY_STREAMS`, and any fault of the store.
+    pub(crate) async fn watch_job(&self, id: JobId, from_line: u64) -> Result<JobWatch> {
+        let job = self.0.queue.get(id).await?;
+        let wait = self.0.register(job.queue, id, Interest::All)?;
+        Ok(JobWatch::new(Arc::clone(&self.0), wait, id, from_line))
+    }
+
+    /// Follows the events of all queues, from now on or from where a token says.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` naming the token, `TOO_MANY_STREAMS`, and any fault of the store.
+    pub(crate) async fn follow(
+        &self,
+        filter: jobflow::Filter,
+        resume_token: &str,
+    ) -> Result<EventStream> {
+        let Ok(permit) = Arc::clone(&self.0.streams).try_acquire_owned() else {
+            return Err(Error::TooManyStreams { limit: MAX_STREAMS });
+        };
+        // Before the positions are read: what comes after them is heard of then.
+        let batches = self.0.batches.subscribe();
+        self.0.audience_changed.notify_one();
+        let shared = Arc::clone(&self.0);
+        EventStream::open(shared, permit, batches, filter, resume_token).await
+    }
+
+    /// Reads the event streams while anybody listens, until the server stops.
     pub(crate) async fn run(self) {
         let stopping = self.0.stopping.clone();
         stopping.run_until_cancelled(self.0.read_for_ever()).await;
@@ -90,7 +176,7 @@ impl Shared {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(self: &Arc<Self>, queue: QueueName, id: JobId) -> Result<Wait> {
+    fn register(self: &Arc<Self>, queue: QueueName, id: JobId, interest: Interest) -> Result<Wait> {
         let mut waits = self.waits();
         if waits.open >= MAX_WAITS {
             return Err(Error::TooManyStreams { limit: MAX_WAITS });
@@ -98,33 +184,36 @@ impl Shared {
         waits.open += 1;
         let jobs = waits.queues.entry(queue.clone()).or_default();
         let nudges = jobs
-            .entry(id)
+            .entry((id, interest))
             .or_insert_with(|| watch::Sender::new(()))
             .subscribe();
         drop(waits);
-        self.waits_changed.notify_one();
+        self.audience_changed.notify_one();
         Ok(Wait {
             shared: Arc::clone(self),
             queue,
-            id,
+            job: (id, interest),
             nudges: Some(nudges),
         })
+    }
+
+    fn has_streams(&self) -> bool {
+        self.batches.receiver_count() > 0
     }
 
     async fn read_for_ever(&self) {
         let mut reader = self.queue.event_reader();
         let mut followed = BTreeSet::new();
+        let mut known = KnownQueues::default();
         loop {
-            let wanted: BTreeSet<_> = self.waits().queues.keys().cloned().collect();
-            for queue in followed.difference(&wanted) {
-                reader.unfollow(queue);
-            }
-            followed.retain(|queue| wanted.contains(queue));
-            if wanted.is_empty() {
-                self.waits_changed.notified().await;
-                continue;
-            }
-            if let Err(error) = self.read(&mut reader, &mut followed, wanted).await {
+            let read = async {
+                let mut wanted: BTreeSet<_> = self.waits().queues.keys().cloned().collect();
+                if self.has_streams() {
+                    wanted.extend(known.look(&self.queue).await?.iter().cloned());
+                }
+                self.read(&mut reader, &mut followed, wanted).await
+            };
+            if let Err(error) = read.await {
                 debug!("can not read events: {error}");
                 sleep(PAUSE).await;
             }
@@ -138,27 +227,80 @@ impl Shared {
         followed: &mut BTreeSet<QueueName>,
         wanted: BTreeSet<QueueName>,
     ) -> Result<()> {
+        for queue in followed.difference(&wanted) {
+            reader.unfollow(queue);
+        }
+        followed.retain(|queue| wanted.contains(queue));
+        if wanted.is_empty() && !self.has_streams() {
+            self.audience_changed.notified().await;
+            return Ok(());
+        }
         for queue in wanted {
             if !followed.contains(&queue) {
-                reader.follow(queue.clone()).await?;
-                // What happened before the stream was followed was not read.
+                let end = reader.follow(queue.clone()).await?;
+                // What happened before the stream was followed was not read:
+                // whoever waits looks for itself, and so do streams that are
+                // not yet where this one begins.
                 self.waits().nudge_all(&queue);
+                self.tell_streams(EventBatch::nothing_since(queue.clone(), end));
                 followed.insert(queue);
             }
         }
-        let events = reader.next(BLOCK).await?;
-        let waits = self.waits();
-        for event in events.iter().filter(|event| event.state.is_final()) {
-            waits.nudge(&event.queue, event.id);
+        for batch in reader.next(BLOCK).await? {
+            self.waits().nudge(&batch);
+            self.tell_streams(batch);
         }
         Ok(())
+    }
+
+    fn tell_streams(&self, batch: EventBatch) {
+        if !self.has_streams() {
+            return;
+        }
+        for part in SharedBatch::all_of(batch) {
+            // The last stream may just have closed, which is no matter.
+            let _heard_by = self.batches.send(part);
+        }
+    }
+}
+
+/// The queues of the namespace, asked for now and then.
+#[derive(Default)]
+struct KnownQueues {
+    queues: Vec<QueueName>,
+    asked: Option<Instant>,
+}
+
+impl KnownQueues {
+    async fn look(&mut self, queue: &JobQueue) -> Result<&[QueueName]> {
+        if self
+            .asked
+            .is_none_or(|asked| asked.elapsed() >= LOOK_FOR_QUEUES)
+        {
+            self.queues = queue.queues().await?;
+            self.asked = Some(Instant::now());
+        }
+        Ok(&self.queues)
     }
 }
 
 impl Waits {
-    fn nudge(&self, queue: &QueueName, id: JobId) {
-        if let Some(nudges) = self.queues.get(queue).and_then(|jobs| jobs.get(&id)) {
-            nudges.send_replace(());
+    fn nudge(&self, batch: &EventBatch) {
+        let Some(jobs) = self.queues.get(&batch.queue) else {
+            return;
+        };
+        let nudge = |job| {
+            if let Some(nudges) = jobs.get(&job) {
+                nudges.send_replace(());
+            }
+        };
+        for entry in &batch.entries {
+            for id in &entry.jobs {
+                nudge((*id, Interest::All));
+                if entry.what.is_end() {
+                    nudge((*id, Interest::End));
+                }
+            }
         }
     }
 
@@ -170,16 +312,16 @@ impl Waits {
 }
 
 /// One registered wait; dropping it ends it.
-struct Wait {
+pub(crate) struct Wait {
     shared: Arc<Shared>,
     queue: QueueName,
-    id: JobId,
+    job: (JobId, Interest),
     nudges: Option<watch::Receiver<()>>,
 }
 
 impl Wait {
     /// Something happened to the job, or may have.
-    async fn nudged(&mut self) {
+    pub(crate) async fn nudged(&mut self) {
         if let Some(nudges) = &mut self.nudges {
             let nudged = nudges.changed().await;
             nudged.expect("the sender stays as long as a receiver does");
@@ -197,10 +339,10 @@ impl Drop for Wait {
             return;
         };
         if jobs
-            .get(&self.id)
+            .get(&self.job)
             .is_some_and(|nudges| nudges.receiver_count() == 0)
         {
-            jobs.remove(&self.id);
+            jobs.remove(&self.job);
         }
         if jobs.is_empty() {
             waits.queues.remove(&self.queue);

@@ -118,7 +118,7 @@ fn slow_store(round_trip: Duration) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use jobflow::{Counts, QueueName, StoreTime, Totals, WorkerBeat, WorkerSnapshot};
+    use jobflow::{Counts, QueueControl, QueueName, StoreTime, Totals, WorkerBeat, WorkerSnapshot};
 
     use super::*;
 
@@ -131,6 +131,7 @@ mod tests {
             },
             totals: Totals::default(),
             oldest_waiting: (waiting > 0).then(|| Duration::from_secs(oldest)),
+            control: QueueControl::default(),
         }
     }
 
@@ -143,11 +144,12 @@ mod tests {
             queues: vec![queue.to_owned()],
             kinds: Vec::new(),
             slots: 4,
-            busy: 0,
+            ..WorkerBeat::default()
         };
         WorkerSnapshot {
             beat,
             beat_age: Duration::from_secs(beat_age),
+            started: None,
         }
     }
 

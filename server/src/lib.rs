@@ -7,7 +7,8 @@
 //! [`run`] wires what `app` holds to what `routes` answers. `grpc/` and `rest/`
 //! are the two edges; both make the same calls. `metrics_hub` polls the store
 //! once for all who watch, `event_hub` reads the event streams once for all who
-//! wait, and `store_watch` knows whether the store may be used.
+//! wait (`job_watch` and `event_stream` are what they hold), and `store_watch`
+//! knows whether the store may be used.
 
 mod config;
 mod listen;
@@ -25,7 +26,9 @@ mod grpc;
 mod rest;
 
 mod event_hub;
+mod event_stream;
 mod health;
+mod job_watch;
 mod metrics_hub;
 mod numbers;
 mod rates;

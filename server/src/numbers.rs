@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jobflow::{Counts, QueueName, QueueSnapshot, Snapshot, Totals, WorkerSnapshot, proto};
+use jobflow::{
+    Counts, QueueControl, QueueName, QueueSnapshot, Snapshot, Totals, WorkerSnapshot, proto,
+};
 
 use crate::rates::{Rates, sum};
 
@@ -16,6 +18,7 @@ pub(crate) fn all_queues(queues: &[QueueSnapshot]) -> QueueSnapshot {
         counts: Counts::default(),
         totals: Totals::default(),
         oldest_waiting: None,
+        control: QueueControl::default(),
     };
     for queue in queues {
         all.counts += queue.counts;
@@ -49,7 +52,11 @@ pub(crate) fn message(
 ) -> proto::StreamMetricsResponse {
     let all = proto::Queue::from(&all_queues(&snapshot.queues));
     let queues = snapshot.queues.iter().map(|queue| proto::QueueMetrics {
-        queue: Some(queue.into()),
+        queue: Some(proto::Queue {
+            // For whoever changes settings, and they read the queue anew.
+            etag: String::new(),
+            ..queue.into()
+        }),
         rates: rates.get(&queue.name).copied(),
     });
     proto::StreamMetricsResponse {

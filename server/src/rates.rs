@@ -104,7 +104,7 @@ fn per_second(past: u64, now: u64, seconds: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use jobflow::{Counts, QueueSnapshot};
+    use jobflow::{Counts, QueueControl, QueueSnapshot};
 
     use super::*;
 
@@ -118,6 +118,7 @@ mod tests {
             counts: Counts::default(),
             totals,
             oldest_waiting: None,
+            control: QueueControl::default(),
         };
         Snapshot {
             time: StoreTime(ms),

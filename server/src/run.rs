@@ -7,6 +7,7 @@ use jobflow::maintenance::{self, Duties};
 use jobflow::{Code, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -16,6 +17,9 @@ use crate::{grpc, routes, serve};
 
 /// How long calls may go on after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a step of a bulk operation may go on after that.
+const LAST_STEP: Duration = Duration::from_secs(3);
 
 /// Workers promote and reap whenever they claim. The server does it so that
 /// jobs of a queue without a worker still become visible as waiting.
@@ -56,6 +60,8 @@ pub async fn run(
         DUTIES,
         stopping.clone().cancelled_owned(),
     ));
+    let bulks = maintenance::run_bulks(app.queue.clone(), stopping.clone().cancelled_owned());
+    let bulks = tokio::spawn(bulks);
 
     let router = routes::router(&app, config.reflection, health_service);
     let mut serving = JoinSet::new();
@@ -75,6 +81,12 @@ pub async fn run(
     stopping.cancel();
     serving.join_all().await;
     background.shutdown().await;
+    // A step under way is finished, so that another server can go on at once.
+    match timeout(LAST_STEP, bulks).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!("bulk operations broke off: {error}"),
+        Err(_) => warn!("a step of a bulk operation was left under way"),
+    }
     info!("stopped");
     Ok(())
 }

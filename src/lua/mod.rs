@@ -12,28 +12,92 @@ use crate::redis::Store;
 /// and is at its slowest when Redis has to grow tables with millions of jobs.
 pub(crate) const MAX_JOBS: usize = 125;
 
-/// Declares a script: the prelude and a file of the same name.
+/// Declares a script: the prelude, further parts of it that the script needs,
+/// and a file of the same name. Functions of a part are made anew with every
+/// call, so a script gets no more parts than it uses.
 macro_rules! queue_script {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!(include_str!("prelude.lua"), include_str!($file)))
+            Script::new(concat!(include_str!("prelude.lua"), $(include_str!($file)),+))
         });
     };
 }
 
-queue_script!(SUBMIT, "submit.lua");
-queue_script!(CLAIM, "claim.lua");
-queue_script!(FINISH, "finish.lua");
+queue_script!(SUBMIT, "prelude_submit.lua", "submit.lua");
+#[rustfmt::skip]
+queue_script!(REPLACE, "prelude_keep.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
+#[rustfmt::skip]
+queue_script!(CLAIM, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "claim.lua");
+queue_script!(
+    FINISH,
+    "prelude_keep.lua",
+    "prelude_finish.lua",
+    "finish.lua"
+);
 queue_script!(EXTEND, "extend.lua");
-queue_script!(PROMOTE, "promote.lua");
-queue_script!(REAP, "reap.lua");
-queue_script!(PRUNE, "prune.lua");
-queue_script!(GET, "get.lua");
+queue_script!(REPORT, "report.lua");
+#[rustfmt::skip]
+queue_script!(PROMOTE, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "promote.lua");
+#[rustfmt::skip]
+queue_script!(REAP, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "reap.lua");
+queue_script!(PRUNE, "prelude_keep.lua", "prune.lua");
+queue_script!(GET, "prelude_keep.lua", "prelude_control.lua", "get.lua");
+queue_script!(LIST, "prelude_look.lua", "list.lua");
 queue_script!(STATS, "stats.lua");
 queue_script!(RECENT, "recent.lua");
+queue_script!(KINDS, "kinds.lua");
 
-/// Stands alone: it touches the namespace, not a queue.
+queue_script!(
+    CANCEL,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "cancel.lua"
+);
+queue_script!(
+    RETRY,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "retry.lua"
+);
+queue_script!(
+    PROMOTE_NOW,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "promote_now.lua"
+);
+queue_script!(
+    UPDATE,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "update.lua"
+);
+queue_script!(
+    DELETE,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "delete.lua"
+);
+
+queue_script!(PAUSE, "prelude_pause.lua", "pause.lua");
+queue_script!(DRAIN, "prelude_keep.lua", "drain.lua");
+queue_script!(CONFIGURE, "configure.lua");
+queue_script!(
+    PURGE,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "purge.lua"
+);
+queue_script!(
+    DELETE_QUEUE,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "delete_queue.lua"
+);
+
+/// These stand alone: they touch the namespace, not a queue.
 pub(crate) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
+pub(crate) static SIGNAL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("signal.lua")));
 
 /// A script and the name that Redis gives it.
 pub(crate) struct Script {

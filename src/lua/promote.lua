@@ -1,11 +1,14 @@
--- promote: move due scheduled and retrying jobs to waiting.
--- KEYS     meta waiting active scheduled retrying counters wake events
+-- promote: move due scheduled and retrying jobs to waiting, end pauses and fail jobs whose time is over.
+-- KEYS     specs meta results waiting active scheduled retrying blocked failed idem counters wake events config
+--          parked expiring
 -- ARGV     1 limit of each
 -- RETURNS  how many were moved
 -- ERRORS   -
--- EVENTS   waiting
+-- EVENTS   failed, waiting
 -- COST     O(limit · log n), limit ≤ 200
 begin_writes()
-local moved = promote_due(now_ms(), tonumber(ARGV[1]))
+local now = now_ms()
+settle(now)
+local moved = promote_due(now, tonumber(ARGV[1]))
 if moved > 0 then ensure_wake() end
 return moved

@@ -1,14 +1,18 @@
 -- stats: the numbers of one queue.
--- KEYS     specs meta waiting active scheduled retrying blocked completed failed cancelled counters
+-- KEYS     specs meta waiting active scheduled retrying blocked completed failed cancelled counters config
+--          parked
 -- ARGV     -
 -- RETURNS  {now_ms, {scheduled, blocked, waiting, active, retrying, completed, failed, cancelled},
---          {counter, value, …}, ms for which the oldest waiting job has been waiting or -1}
+--          {counter, value, …}, ms for which the oldest waiting job has been waiting or -1,
+--          {name in the config, value, …}}
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(bands · log n), ten bands
 local now, sizes = now_ms(), {}
 local sets = { scheduled, blocked, waiting, active, retrying, completed, failed, cancelled }
 for i, set in ipairs(sets) do sizes[i] = call('ZCARD', set) end
+-- Jobs of paused kinds wait, too.
+sizes[3] = sizes[3] + call('ZCARD', parked)
 
 -- The head of a band is not always its oldest job, but no job of the band has waited much longer.
 local heads = {}
@@ -27,4 +31,4 @@ if #heads > 0 then
     if ready > 0 then oldest = math.max(oldest, now - ready) end
   end
 end
-return { now, sizes, call('HGETALL', counters), oldest }
+return { now, sizes, call('HGETALL', counters), oldest, call('HGETALL', config) }

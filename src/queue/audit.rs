@@ -34,14 +34,20 @@ impl JobQueue {
     pub async fn audit(&self) -> Result<AuditReport> {
         let mut report = AuditReport::default();
         let queues = self.queues().await?;
+        let mut indexes = HashSet::new();
         for queue in &queues {
-            self.audit_queue(queue, &mut report).await?;
+            indexes.extend(self.audit_queue(queue, &mut report).await?);
         }
-        self.audit_keys(&queues, &mut report).await?;
+        self.audit_keys(&queues, indexes, &mut report).await?;
         Ok(report)
     }
 
-    async fn audit_queue(&self, queue: &QueueName, report: &mut AuditReport) -> Result<()> {
+    /// Returns the keys of the queue's tags.
+    async fn audit_queue(
+        &self,
+        queue: &QueueName,
+        report: &mut AuditReport,
+    ) -> Result<HashSet<String>> {
         let keys = self.core.keys(queue);
         let mut states = HashMap::<Bytes, JobState>::new();
         for state in JobState::ALL {
@@ -51,8 +57,36 @@ impl JobQueue {
                 }
             }
         }
+        for (id, _) in self.scan("ZSCAN", keys.parked()).await? {
+            // A job of a paused kind waits, only elsewhere.
+            if let Some(other) = states.insert(id.clone(), JobState::Waiting) {
+                report.problem(queue, &id, &format!("is both {other} and parked"));
+            }
+        }
         report.jobs += states.len();
-        self.audit_columns(queue, &keys, &states, report).await
+        self.audit_columns(queue, &keys, &states, report).await?;
+        self.audit_reports(queue, &keys, &states, report).await?;
+        self.audit_tags(queue, &keys, report).await
+    }
+
+    /// What handlers said must belong to a job.
+    async fn audit_reports(
+        &self,
+        queue: &QueueName,
+        keys: &QueueKeys,
+        states: &HashMap<Bytes, JobState>,
+        report: &mut AuditReport,
+    ) -> Result<()> {
+        for (column, key) in [("progress", keys.progress()), ("log", keys.logs())] {
+            for (field, _) in self.scan("HSCAN", key).await? {
+                // The fields of a log are its job's id, and some with a byte behind it.
+                let id = field.slice(..field.len().min(JobId::BYTES));
+                if !states.contains_key(&id) {
+                    report.problem(queue, &id, &format!("has a {column} but no state"));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn audit_columns(
@@ -62,28 +96,24 @@ impl JobQueue {
         states: &HashMap<Bytes, JobState>,
         report: &mut AuditReport,
     ) -> Result<()> {
-        let specs: HashSet<Bytes> = self
-            .scan("HSCAN", keys.specs())
-            .await?
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect();
         let metas: BTreeMap<Bytes, Bytes> =
             self.scan("HSCAN", keys.meta()).await?.into_iter().collect();
-        let results = self.scan("HSCAN", keys.results()).await?;
+        let specs = self.scan("HSCAN", keys.specs()).await?;
+        let specs: HashSet<_> = specs.into_iter().map(|(id, _)| id).collect();
         for id in states.keys().filter(|id| !specs.contains(*id)) {
             report.problem(queue, id, "has a state but no spec");
         }
-        let columns = [
-            ("spec", specs.iter().collect::<Vec<_>>()),
-            ("meta", metas.keys().collect()),
-        ];
-        for (column, ids) in columns
-            .into_iter()
-            .chain([("result", results.iter().map(|(id, _)| id).collect())])
-        {
-            for id in ids.into_iter().filter(|id| !states.contains_key(*id)) {
-                report.problem(queue, id, &format!("has a {column} but no state"));
+        for (column, command, key) in [
+            ("spec", "HSCAN", keys.specs()),
+            ("meta", "HSCAN", keys.meta()),
+            ("result", "HSCAN", keys.results()),
+            ("tags", "HSCAN", keys.tags()),
+            ("history", "HSCAN", keys.history()),
+            ("start limit", "ZSCAN", keys.expiring()),
+        ] {
+            let ids = self.scan(command, key).await?.into_iter().map(|(id, _)| id);
+            for id in ids.filter(|id| !states.contains_key(id)) {
+                report.problem(queue, &id, &format!("has a {column} but no state"));
             }
         }
         let mut entries = HashMap::new();
@@ -115,15 +145,47 @@ impl JobQueue {
         Ok(())
     }
 
+    /// Each tag's index must hold exactly the jobs whose tags name it. Returns
+    /// the keys of the indexes that there should be.
+    async fn audit_tags(
+        &self,
+        queue: &QueueName,
+        keys: &QueueKeys,
+        report: &mut AuditReport,
+    ) -> Result<HashSet<String>> {
+        let mut wanted = BTreeMap::<String, HashSet<Bytes>>::new();
+        for (id, joined) in self.scan("HSCAN", keys.tags()).await? {
+            for tag in String::from_utf8_lossy(&joined).lines() {
+                wanted.entry(tag.to_owned()).or_default().insert(id.clone());
+            }
+        }
+        let mut indexes = HashSet::new();
+        for (tag, ids) in wanted {
+            let key = keys.tag(&tag);
+            let index = self.scan("ZSCAN", &key).await?;
+            indexes.insert(key);
+            if index.into_iter().map(|(id, _)| id).collect::<HashSet<_>>() != ids {
+                let problem = format!("queue {queue}: the index of tag {tag} is not right");
+                report.problems.push(problem);
+            }
+        }
+        Ok(indexes)
+    }
+
     /// Nothing may lie in the namespace that no queue and no worker owns.
-    async fn audit_keys(&self, queues: &[QueueName], report: &mut AuditReport) -> Result<()> {
+    async fn audit_keys(
+        &self,
+        queues: &[QueueName],
+        indexes: HashSet<String>,
+        report: &mut AuditReport,
+    ) -> Result<()> {
         let namespace = &self.core.config.namespace;
-        let mut known: HashSet<String> = queues
-            .iter()
-            .flat_map(|q| self.core.keys(q).all().to_vec())
-            .collect();
+        let mut known = indexes;
+        known.extend(queues.iter().flat_map(|q| self.core.keys(q).all().to_vec()));
         known.extend([keys::queues(namespace), keys::workers(namespace)]);
-        let workers = keys::worker(namespace, "");
+        known.extend([keys::bulks(namespace), keys::running_bulks(namespace)]);
+        let of_one = [keys::worker, keys::running, keys::signal, keys::bulk_lock]
+            .map(|key| key(namespace, ""));
         for pattern in keys::pattern(namespace) {
             let mut cursor = 0_u64;
             loop {
@@ -134,9 +196,10 @@ impl JobQueue {
                     .arg("COUNT")
                     .arg(STEP);
                 let (next, found): (u64, Vec<String>) = self.core.store.run(&scan).await?;
-                let strange = found
-                    .into_iter()
-                    .filter(|key| !known.contains(key) && !key.starts_with(&workers));
+                let strange = found.into_iter().filter(|key| {
+                    let is_of_one = of_one.iter().any(|start| key.starts_with(start));
+                    !known.contains(key) && !is_of_one
+                });
                 report
                     .problems
                     .extend(strange.map(|key| format!("key {key} belongs to nobody")));

@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::job::{JobError, JobId, Kind, LeaseToken, MAX_WORKER, QueueName, StoreTime};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::meta::Meta;
-use crate::options::Priority;
-use crate::queue::JobQueue;
+use crate::options::{JobDefaults, Priority};
 use crate::queue::finish::PreparedFinish;
+use crate::queue::{JobQueue, settings};
 use crate::spec::{Spec, millis};
 
 /// The shortest and longest lease.
@@ -99,12 +99,13 @@ impl JobQueue {
             jobs: Vec::new(),
             next_due: u64::try_from(wait_ms).ok().map(Duration::from_millis),
         };
-        if let Some((token, _deadline, ids, specs, metas)) = batch {
+        if let Some((token, _deadline, ids, specs, metas, defaults)) = batch {
+            let defaults = settings::job_defaults(&defaults);
             for ((id, spec), meta) in ids.chunks(JobId::BYTES).zip(specs).zip(metas) {
                 let id = JobId::from_slice(id).ok_or_else(|| Error::Internal {
                     message: "claim answered with an odd id".to_owned(),
                 })?;
-                match ClaimedJob::read(id, queue, LeaseToken(token), spec, &meta) {
+                match ClaimedJob::read(id, queue, LeaseToken(token), spec, &meta, defaults) {
                     Some(job) => claimed.jobs.push(job),
                     None => self.set_aside(queue, id, LeaseToken(token)).await?,
                 }
@@ -132,8 +133,9 @@ pub(crate) fn check_lease(lease: Duration) -> Result<()> {
     Err(Error::invalid("lease", "must be 100 ms to 24 h"))
 }
 
-/// Token, deadline, ids one after the other, specs, metas.
-type Batch = (u64, u64, Bytes, Vec<Bytes>, Vec<Bytes>);
+/// Token, deadline, ids one after the other, specs, metas, what the queue says
+/// for jobs that do not.
+type Batch = (u64, u64, Bytes, Vec<Bytes>, Vec<Bytes>, [String; 3]);
 
 /// The script leaves the batch out when nothing waits.
 enum Reply {
@@ -163,6 +165,7 @@ impl ClaimedJob {
         token: LeaseToken,
         spec: Bytes,
         meta: &[u8],
+        defaults: JobDefaults,
     ) -> Option<Self> {
         let spec = Spec::decode(spec)?;
         let meta = Meta::unpack(meta)?;
@@ -176,10 +179,10 @@ impl ClaimedJob {
             headers: spec.headers,
             priority: Priority::new(i64::from(meta.priority)).ok()?,
             attempt: meta.attempt,
-            max_attempts: spec.max_attempts,
+            max_attempts: spec.max_attempts.unwrap_or(defaults.max_attempts),
             crash_count: meta.crashes,
-            timeout: spec.timeout,
-            backoff: spec.backoff,
+            timeout: spec.timeout.unwrap_or(defaults.timeout),
+            backoff: spec.backoff.unwrap_or(defaults.backoff),
             created: spec.created,
             ready: meta.ready,
             claimed: meta.claimed?,

@@ -5,12 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::coalesce::Coalescer;
 use crate::error::{Error, Result};
 use crate::job::{Namespace, QueueName};
 use crate::keys::{self, QueueKeys};
 use crate::options::{DEFAULT_CRASH_CAP, Retention};
 use crate::queue::finish::{self, PreparedFinish};
+use crate::queue::report::{self, PreparedReport};
 use crate::queue::submit::{self, Prepared, Submitted};
 use crate::redis::Store;
 use crate::state::JobState;
@@ -71,6 +74,7 @@ pub struct JobQueue {
     pub(crate) core: Arc<Core>,
     pub(crate) submits: Coalescer<Prepared, Submitted>,
     pub(crate) finishes: Coalescer<PreparedFinish, JobState>,
+    pub(crate) reports: Coalescer<PreparedReport, ()>,
 }
 
 /// What every verb needs; apart from [`JobQueue`] so that its batching tasks
@@ -78,6 +82,8 @@ pub struct JobQueue {
 pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) config: QueueConfig,
+    /// This process has just started a bulk operation.
+    pub(crate) bulk_started: Notify,
     queues: Mutex<HashMap<QueueName, Registration>>,
 }
 
@@ -99,12 +105,14 @@ impl JobQueue {
         let core = Arc::new(Core {
             store,
             config,
+            bulk_started: Notify::new(),
             queues: Mutex::default(),
         });
-        let (for_submits, for_finishes) = (Arc::clone(&core), Arc::clone(&core));
+        let [for_submits, for_finishes, for_reports] = [(); 3].map(|()| Arc::clone(&core));
         Ok(Self {
             submits: Coalescer::start(move |jobs| submit::send(Arc::clone(&for_submits), jobs)),
             finishes: Coalescer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
+            reports: Coalescer::start(move |said| report::send(Arc::clone(&for_reports), said)),
             core,
         })
     }
@@ -209,6 +217,12 @@ impl Core {
             }
         }
         Ok(keys)
+    }
+
+    /// The next submit or claim says again that there is such a queue.
+    pub(crate) fn forget_queue(&self, queue: &QueueName) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.remove(queue);
     }
 
     pub(crate) async fn known_queues(&self) -> Result<Vec<QueueName>> {

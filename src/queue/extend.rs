@@ -14,6 +14,8 @@ use crate::spec::millis;
 pub enum Extension {
     /// It holds for another term from now.
     Held,
+    /// Held, and somebody asked for the job's end.
+    CancelRequested,
     /// It ran out before and the job is no longer this caller's.
     Lost,
 }
@@ -47,6 +49,7 @@ impl JobQueue {
             }
             extensions.extend(words.iter().map(|word| match word.as_str() {
                 "held" => Extension::Held,
+                "cancel" => Extension::CancelRequested,
                 _ => Extension::Lost,
             }));
         }

@@ -32,10 +32,14 @@ pub enum Outcome {
     Release,
     /// The worker has no handler for the kind; put off, no attempt is used up.
     Unhandled(Duration),
+    /// The job was called off while it ran.
+    Cancelled,
 }
 
 impl JobQueue {
-    /// Ends the attempt of a claimed job and returns the job's new state.
+    /// Ends the attempt of a claimed job and returns the job's new state: that
+    /// of a job which somebody called off is `Cancelled`, unless its handler
+    /// succeeded.
     /// Finishes at the same time share a round trip. Repeating one whose
     /// answer was lost is safe.
     ///
@@ -84,6 +88,7 @@ impl PreparedFinish {
             Outcome::Snooze(delay) => ("snooze", delay, Vec::new()),
             Outcome::Unhandled(delay) => ("unhandled", delay, Vec::new()),
             Outcome::Release => ("release", Duration::ZERO, Vec::new()),
+            Outcome::Cancelled => ("cancel", Duration::ZERO, Vec::new()),
         };
         if delay > MAX_DELAY {
             return Err(Error::invalid("delay", "must be 0 to 10 years"));
@@ -143,7 +148,8 @@ async fn finish_queue(
     let keys = core.keys(queue);
     let mut call = Call::new(&lua::FINISH, &keys);
     call.arg(core.config.retention.completed.count)
-        .arg(core.config.retention.failed.count);
+        .arg(core.config.retention.failed.count)
+        .arg(core.config.retention.cancelled.count);
     for at in places {
         let finish = &finishes[*at];
         call.arg(finish.id.as_bytes())

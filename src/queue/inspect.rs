@@ -4,13 +4,15 @@ use ::redis::Value;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{JobId, JobRecord, QueueName, StoreTime};
+use crate::history::History;
+use crate::job::{Attempt, AttemptOutcome, Etag, JobId, JobRecord, QueueName, StoreTime};
 use crate::keys;
 use crate::lua::{self, Call};
-use crate::meta::Meta;
-use crate::options::Priority;
+use crate::meta::{Flags, Meta};
+use crate::options::{JobDefaults, Priority};
 use crate::outcome::{self, Stored};
-use crate::queue::JobQueue;
+use crate::queue::{JobQueue, settings};
+use crate::report_codec::decode_progress;
 use crate::spec::Spec;
 use crate::state::JobState;
 
@@ -31,6 +33,15 @@ impl JobQueue {
 
     /// The job, if this queue has it.
     pub(crate) async fn get_in(&self, queue: &QueueName, id: JobId) -> Result<Option<JobRecord>> {
+        Ok(self.find(queue, id).await?.map(|(job, _)| job))
+    }
+
+    /// The job and its spec, which a change writes anew.
+    pub(crate) async fn find(
+        &self,
+        queue: &QueueName,
+        id: JobId,
+    ) -> Result<Option<(JobRecord, Spec)>> {
         let keys = self.core.keys(queue);
         let mut call = Call::new(&lua::GET, &keys);
         call.arg(id.as_bytes());
@@ -46,44 +57,81 @@ impl JobQueue {
     }
 }
 
-/// State, score, spec, meta, result.
-type Found = (String, f64, Option<Bytes>, Option<Bytes>, Option<Bytes>);
+/// State, score, etag, then spec, meta, result, tags, progress and history,
+/// empty where there is none, and what the queue says for jobs that do not.
+type Found = (
+    String,
+    f64,
+    String,
+    Bytes,
+    Bytes,
+    Bytes,
+    String,
+    Bytes,
+    Bytes,
+    [String; 3],
+);
 
-fn read(
+fn read(id: JobId, queue: &QueueName, found: Found) -> Option<(JobRecord, Spec)> {
+    let (state, score, etag, spec, meta, stored, tags, progress, history, defaults) = found;
+    let (state, spec) = (JobState::from_word(&state)?, Spec::decode(spec)?);
+    let meta = read_meta(&meta, score)?;
+    let defaults = settings::job_defaults(&defaults);
+    let history = History::unpack(&history)?;
+    let mut job = record(id, queue, state, score, &spec, meta, defaults)?;
+    if !stored.is_empty() {
+        match outcome::decode(&stored)? {
+            Stored::Result(result) => job.result = Some(result),
+            Stored::Error(error) => job.error = Some(error),
+        }
+    }
+    job.payload = spec.payload.clone();
+    job.tags = tags.lines().map(str::to_owned).collect();
+    job.progress = decode_progress(&progress);
+    job.attempts = history.attempts;
+    job.attempts.extend(acked(&job));
+    job.previous_payloads = history.payloads;
+    job.etag = Some(Etag::new(etag));
+    Some((job, spec))
+}
+
+/// Only a waiting job has no record yet; its score tells its band.
+pub(crate) fn read_meta(packed: &[u8], score: f64) -> Option<Meta> {
+    if !packed.is_empty() {
+        return Meta::unpack(packed);
+    }
+    Some(Meta {
+        priority: band(score)?,
+        ..Meta::default()
+    })
+}
+
+/// What spec and record tell of a job; its payload, result and the like are
+/// left to those who read them.
+pub(crate) fn record(
     id: JobId,
     queue: &QueueName,
-    (state, score, spec, meta, stored): Found,
+    state: JobState,
+    score: f64,
+    spec: &Spec,
+    meta: Meta,
+    defaults: JobDefaults,
 ) -> Option<JobRecord> {
-    let state = JobState::from_word(&state)?;
-    let spec = Spec::decode(spec?)?;
-    let meta = match meta {
-        Some(packed) => Meta::unpack(&packed)?,
-        // Only a waiting job has none yet; its score tells its band.
-        None => Meta {
-            priority: band(score)?,
-            ..Meta::default()
-        },
-    };
-    let (result, error) = match stored.as_ref().map(outcome::decode) {
-        None => (None, None),
-        Some(Some(Stored::Result(result))) => (Some(result), None),
-        Some(Some(Stored::Error(error))) => (None, Some(error)),
-        Some(None) => return None,
-    };
+    let entry = meta.entry.as_deref();
     Some(JobRecord {
         id,
         queue: queue.clone(),
-        kind: spec.kind,
+        kind: spec.kind.clone(),
         state,
         priority: Priority::new(i64::from(meta.priority)).ok()?,
-        payload: spec.payload,
-        content_type: spec.content_type,
-        headers: spec.headers,
+        payload: Bytes::new(),
+        content_type: spec.content_type.clone(),
+        headers: spec.headers.clone(),
         attempt: meta.attempt,
-        max_attempts: spec.max_attempts,
+        max_attempts: spec.max_attempts.unwrap_or(defaults.max_attempts),
         crash_count: meta.crashes,
-        timeout: spec.timeout,
-        backoff: spec.backoff,
+        timeout: spec.timeout.unwrap_or(defaults.timeout),
+        backoff: spec.backoff.unwrap_or(defaults.backoff),
         created: spec.created,
         ready: match state {
             JobState::Scheduled | JobState::Retrying => Some(instant(score)?),
@@ -95,14 +143,29 @@ fn read(
             JobState::Active => Some(instant(score)?),
             _ => None,
         },
+        idempotency_key: entry.and_then(keys::key_of_entry).map(str::to_owned),
         worker: meta.worker,
-        result,
-        error,
-        idempotency_key: meta
-            .entry
-            .as_deref()
-            .and_then(keys::key_of_entry)
-            .map(str::to_owned),
+        result: None,
+        error: None,
+        tags: Vec::new(),
+        start_before: spec.start_before,
+        cancel_requested: state == JobState::Active && meta.flags.has(Flags::CANCEL),
+        progress: None,
+        attempts: Vec::new(),
+        previous_payloads: Vec::new(),
+        etag: None,
+    })
+}
+
+/// History does not tell of an attempt that succeeded: the record does.
+fn acked(job: &JobRecord) -> Option<Attempt> {
+    Some(Attempt {
+        number: job.attempt,
+        worker: job.worker.clone()?,
+        started: job.started?,
+        ended: job.finished.filter(|_| job.state == JobState::Completed)?,
+        outcome: AttemptOutcome::Acked,
+        error: None,
     })
 }
 

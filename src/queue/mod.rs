@@ -1,24 +1,51 @@
 //! The queue: one verb per file, each the typed call of the script of the same name.
 
 mod audit;
+mod bulk;
+mod change;
 mod claim;
 mod connect;
+mod control;
+mod count;
+mod dead_letters;
+mod doctor;
+mod explain;
 mod extend;
 mod finish;
 mod inspect;
+mod kinds;
+mod list;
+mod logs;
 mod maintain;
+mod report;
+pub(crate) mod settings;
+mod signals;
 mod submit;
+mod update;
 mod wait;
 mod workers;
 
 pub use audit::AuditReport;
+pub use bulk::{BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkTarget, NewBulk};
+pub use change::{BulkStep, Change, Force};
 pub use claim::{Claimed, ClaimedJob};
 pub use connect::{JobQueue, QueueConfig, StoreInfo};
+pub use count::JobCount;
+pub use dead_letters::{DeadLetterGroup, DeadLetters};
+pub use doctor::{Finding, Integrity, Severity};
+pub use explain::{Explanation, Obstacle, ObstacleReason};
 pub use extend::Extension;
 pub use finish::Outcome;
+pub use list::{Direction, JobPage, ListRequest, Order};
+pub use logs::LogPage;
 pub use maintain::Reaped;
+pub use report::Report;
+pub use settings::{Pause, QueueControl, QueueSettings, SettingsChange};
+pub use signals::{ControlMessage, ControlReader, WorkerSignal};
 pub use submit::Submitted;
+pub use update::JobChanges;
 pub use wait::Waiter;
-pub use workers::WorkerBeat;
+pub use workers::{RunningJob, WorkerBeat, WorkerState};
 
+pub(crate) use bulk::Stepped;
 pub(crate) use connect::Core;

@@ -17,6 +17,8 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Where its part of the file begins, behind that of an earlier one.
+    begins: usize,
 }
 
 impl Process {
@@ -29,6 +31,7 @@ impl Process {
             .append(true)
             .open(&log)
             .unwrap();
+        let begins = usize::try_from(file.metadata().unwrap().len()).unwrap();
         let child = command
             // Nothing of the caller's settings, and logs without colour.
             .env_remove("JOBFLOW_REDIS_URL")
@@ -47,6 +50,7 @@ impl Process {
             name: name.to_owned(),
             child,
             log,
+            begins,
         }
     }
 
@@ -55,7 +59,8 @@ impl Process {
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let whole = fs::read_to_string(&self.log).unwrap_or_default();
+        whole.get(self.begins..).unwrap_or_default().to_owned()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -71,7 +71,31 @@ async fn each_kind_of_damage_is_told() {
             "redis.call('HSET', t..'results', 'nobody', 'x')",
             "has a result but no state",
         ),
+        (
+            "redis.call('HSET', t..'progress', 'nobody', 'x')",
+            "has a progress but no state",
+        ),
+        (
+            "redis.call('HSET', t..'logs', 'nobody but 17 by', 'x')",
+            "has a log but no state",
+        ),
         ("redis.call('DEL', t..'idem')", "idempotency entries"),
+        (
+            "redis.call('ZADD', t..'expiring', 1, 'nobody')",
+            "has a start limit but no state",
+        ),
+        (
+            "redis.call('ZADD', t..'parked', 1, first('active'))",
+            "is both active and parked",
+        ),
+        (
+            "redis.call('HSET', t..'tags', first('active'), 'red')",
+            "the index of tag red is not right",
+        ),
+        (
+            "redis.call('ZADD', t..'tag:red', 1, first('active'))",
+            "tag:red belongs to nobody",
+        ),
         ("redis.call('SET', t..'stray', 1)", "belongs to nobody"),
     ] {
         let problems = problems_after(damage).await;

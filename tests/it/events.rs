@@ -1,18 +1,29 @@
 use std::time::Duration;
 
 use jobflow::testing::TestQueue;
-use jobflow::{EventReader, JobState, Outcome};
+use jobflow::{
+    EventBatch, EventEntry, EventId, EventReader, Force, Happening, JobId, JobState, Outcome,
+};
 
 use crate::{claim_one, default_queue, error, job, submit};
 
-async fn read(reader: &mut EventReader, count: usize) -> Vec<(jobflow::JobId, JobState)> {
+async fn read(reader: &mut EventReader, count: usize) -> Vec<(JobId, JobState)> {
     let mut seen = Vec::new();
     while seen.len() < count {
-        let events = reader.next(Duration::from_secs(2)).await.unwrap();
-        assert!(!events.is_empty(), "only {seen:?} came");
-        seen.extend(events.into_iter().map(|event| (event.id, event.state)));
+        let batches = reader.next(Duration::from_secs(2)).await.unwrap();
+        assert!(!batches.is_empty(), "only {seen:?} came");
+        seen.extend(batches.iter().flat_map(moves));
     }
     seen
+}
+
+/// The moves that a batch tells of.
+fn moves(batch: &EventBatch) -> Vec<(JobId, JobState)> {
+    let of_entry = |entry: &EventEntry| match entry.what {
+        Happening::Moved(state) => entry.jobs.iter().map(|id| (*id, state)).collect(),
+        _ => Vec::new(),
+    };
+    batch.entries.iter().flat_map(of_entry).collect()
 }
 
 #[tokio::test]
@@ -71,5 +82,79 @@ async fn a_dropped_read_loses_nothing() {
     assert!(read_on.await.is_err(), "nothing has happened yet");
     let id = submit(&queue, job()).await;
     assert_eq!(read(&mut reader, 1).await, [(id, JobState::Waiting)]);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn events_carry_the_time_and_tell_of_deleted_jobs_and_drained_queues() {
+    let queue = TestQueue::new();
+    let id = submit(&queue, job()).await;
+    queue.drain(&default_queue()).await.unwrap();
+    queue.delete(id, Force::No, None).await.unwrap();
+    let name = default_queue();
+    let batch = queue.events_after(&name, EventId::BEGINNING).await.unwrap();
+    let told: Vec<_> = batch.entries.iter().map(|entry| entry.what).collect();
+    let expected = [
+        Happening::Moved(JobState::Waiting),
+        Happening::Deleted,
+        Happening::Drained,
+    ];
+    assert_eq!(told, expected);
+    let times: Vec<_> = batch.entries.iter().map(|entry| entry.id.time()).collect();
+    assert!(times.is_sorted() && times[0].0 > 0, "{times:?}");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_back_goes_on_where_it_was() {
+    let queue = TestQueue::new();
+    let mut expected = Vec::new();
+    let mut place = EventId::BEGINNING;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..70 {
+            expected.push((submit(&queue, job()).await, JobState::Waiting));
+        }
+        let batch = queue.events_after(&default_queue(), place).await.unwrap();
+        assert!(!batch.gap);
+        seen.extend(moves(&batch));
+        place = batch.last;
+    }
+    let rest = queue.events_after(&default_queue(), place).await.unwrap();
+    assert!(rest.entries.is_empty() && !rest.gap && !rest.more);
+    assert_eq!(seen, expected);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_too_late_is_told_of_a_gap() {
+    let queue = TestQueue::new();
+    submit(&queue, job()).await;
+    let name = default_queue();
+    let first = queue.events_after(&name, EventId::BEGINNING).await.unwrap();
+    let mut reader = queue.event_reader();
+    reader.follow(name.clone()).await.unwrap();
+    // One entry each, more than a stream keeps.
+    for _ in 0..40 {
+        let each = (0..100).map(|_| queue.submit(job()));
+        // One call for those made at the same time, so one after the other.
+        for submitted in each {
+            submitted.await.unwrap();
+        }
+    }
+    for (place, what) in [
+        (first.last, "a place"),
+        (EventId::BEGINNING, "the beginning"),
+    ] {
+        let late = queue.events_after(&name, place).await.unwrap();
+        assert!(late.gap && late.more, "behind {what}");
+        let next = queue.events_after(&name, late.last).await.unwrap();
+        assert!(!next.gap && !next.entries.is_empty(), "behind {what}");
+    }
+    let followed = reader.next(Duration::from_secs(2)).await.unwrap();
+    assert!(followed[0].gap, "a reader that was too slow");
+    let positions = queue.event_positions().await.unwrap();
+    let same = queue.event_positions_of(&positions.token()).unwrap();
+    assert_eq!(same, positions);
     queue.close().await;
 }

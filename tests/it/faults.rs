@@ -227,3 +227,165 @@ async fn a_handle_that_nobody_used_meanwhile_does_not_notice_a_restart() {
     queue.snapshot().await.unwrap();
     assert_sound(&queue).await;
 }
+
+/// Spoils the records of a job of the queue `default`.
+fn spoil(redis: &TestRedis, queue: &JobQueue, column: &str, id: JobId) {
+    let client = redis::Client::open(redis.url().as_str()).unwrap();
+    let mut set = redis::cmd("HSET");
+    set.arg(format!(
+        "jf:{{{}/default}}:{column}",
+        queue.config().namespace
+    ))
+    .arg(id.as_bytes())
+    .arg(vec![255_u8; 60]);
+    set.query::<()>(&mut client.get_connection().unwrap())
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_job_whose_record_can_not_be_read_is_left_alone_and_can_be_deleted() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    for state in [JobState::Waiting, JobState::Scheduled, JobState::Failed] {
+        let new = match state {
+            JobState::Scheduled => job().run_at(jobflow::RunAt::After(LEASE)).unwrap(),
+            _ => job(),
+        };
+        let id = queue.submit(new).await.unwrap().id;
+        if state == JobState::Failed {
+            let claimed = queue.claim(&default_queue(), 1, LEASE, "w").await.unwrap();
+            let fail = Outcome::Fail(crate::error());
+            queue.finish(&claimed.jobs[0], fail).await.unwrap();
+        }
+        spoil(&redis, &queue, "meta", id);
+        let payload = Some(("new".into(), None));
+        for refused in [
+            queue.get(id).await.map(drop),
+            queue.cancel(id, "", None).await.map(drop),
+            queue.retry(id, None, None).await,
+            queue.retry(id, payload, None).await,
+            queue.promote_job(id).await,
+            queue.update(id, jobflow::JobChanges::default(), None).await,
+        ] {
+            assert_eq!(refused.unwrap_err(), jobflow::Error::CorruptRecord { id });
+        }
+        let counts = queue.queue(&default_queue()).await.unwrap().counts;
+        assert_eq!(counts.of(state), 1);
+        queue.delete(id, jobflow::Force::No, None).await.unwrap();
+    }
+    assert_sound(&queue).await;
+}
+
+#[tokio::test]
+async fn a_job_that_holds_a_key_and_can_not_be_read_is_not_replaced() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    let keyed = || job().idempotency_key("k").unwrap();
+    let id = queue.submit(keyed()).await.unwrap().id;
+    spoil(&redis, &queue, "meta", id);
+    let replacing = keyed().on_conflict(jobflow::OnConflict::CancelActive);
+    let refused = queue.submit(replacing).await.unwrap_err();
+    assert_eq!(refused.code(), Code::CorruptRecord);
+    assert_eq!(
+        queue.queue(&default_queue()).await.unwrap().counts.waiting,
+        1
+    );
+}
+
+#[tokio::test]
+async fn unreadable_jobs_do_not_stop_limits_leases_pauses_and_purges() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    let late = jobflow::StartLimit::Before(jobflow::StoreTime(1));
+    let far = jobflow::StartLimit::Within(LEASE);
+    let mut ids = Vec::new();
+    for limit in [late, late, far, far] {
+        let new = job().start_limit(limit).unwrap();
+        ids.push(queue.submit(new).await.unwrap().id);
+    }
+    spoil(&redis, &queue, "meta", ids[0]);
+    spoil(&redis, &queue, "specs", ids[2]);
+    let kind = jobflow::Kind::new("noop").unwrap();
+    queue
+        .pause(&default_queue(), Some(&kind), "", None)
+        .await
+        .unwrap();
+    let claimed = queue.claim(&default_queue(), 10, LEASE, "w").await.unwrap();
+    assert!(claimed.jobs.is_empty());
+    let counts = queue.queue(&default_queue()).await.unwrap().counts;
+    // The late one, and the one whose kind can not be told.
+    assert_eq!((counts.failed, counts.waiting), (2, 2));
+    assert_eq!(
+        queue.get(ids[1]).await.unwrap().error.unwrap().code,
+        "EXPIRED"
+    );
+    queue.resume(&default_queue(), Some(&kind)).await.unwrap();
+    let claimed = queue.claim(&default_queue(), 10, LEASE, "w").await.unwrap();
+    assert_eq!(claimed.jobs[0].id, ids[3]);
+    let purged = queue.purge(&default_queue(), &[JobState::Failed]).await;
+    assert_eq!(purged.unwrap(), 3);
+    assert_sound(&queue).await;
+}
+
+fn big() -> NewJob {
+    let job = NewJob::new("big", vec![1; 10_000]).unwrap();
+    job.tags(["t".to_owned()]).unwrap()
+}
+
+#[tokio::test]
+async fn a_full_store_still_lets_people_clear_up() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    let results = queue.submit_batch((0..100).map(|_| big()).collect()).await;
+    let ids: Vec<_> = results.into_iter().map(|new| new.unwrap().id).collect();
+    let keyed = || big().idempotency_key("k").unwrap();
+    let holder = queue.submit(keyed()).await.unwrap().id;
+    let held = queue.claim(&default_queue(), 2, LEASE, "w").await.unwrap();
+    assert_eq!(
+        redis.cli(&["CONFIG", "SET", "maxmemory", "1mb"]).trim(),
+        "OK"
+    );
+    let replacing = keyed().on_conflict(jobflow::OnConflict::ReplaceWaiting);
+    let refused = queue.submit(replacing).await.unwrap_err();
+    assert_eq!(refused.code(), Code::StoreOutOfMemory);
+    assert_eq!(queue.get(holder).await.unwrap().state, JobState::Waiting);
+
+    let kind = jobflow::Kind::new("big").unwrap();
+    for kind in [None, Some(&kind)] {
+        queue
+            .pause(&default_queue(), kind, "full", None)
+            .await
+            .unwrap();
+        let none = queue.claim(&default_queue(), 1, LEASE, "w").await.unwrap();
+        assert!(none.jobs.is_empty());
+        queue.resume(&default_queue(), kind).await.unwrap();
+    }
+    for (id, state) in [(ids[0], JobState::Active), (ids[5], JobState::Cancelled)] {
+        assert_eq!(queue.cancel(id, "", None).await.unwrap(), state);
+    }
+    for claimed in &held.jobs {
+        let fail = Outcome::Fail(crate::error());
+        queue.finish(claimed, fail).await.unwrap();
+    }
+    queue.retry(ids[1], None, None).await.unwrap();
+    let priority = jobflow::JobChanges {
+        priority: Some(jobflow::Priority::new(1).unwrap()),
+        ..jobflow::JobChanges::default()
+    };
+    queue.update(ids[1], priority, None).await.unwrap();
+    queue
+        .delete(ids[6], jobflow::Force::No, None)
+        .await
+        .unwrap();
+    queue.drain(&default_queue()).await.unwrap();
+    let next = queue.claim(&default_queue(), 1, LEASE, "w").await.unwrap();
+    assert_eq!(next.jobs[0].id, ids[1]);
+    queue
+        .finish(&next.jobs[0], Outcome::Ack(None))
+        .await
+        .unwrap();
+    let states = [JobState::Waiting, JobState::Cancelled];
+    let purged = queue.purge(&default_queue(), &states).await.unwrap();
+    assert_eq!(purged, 99);
+    assert_sound(&queue).await;
+}

@@ -4,24 +4,54 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;
+mod bulk;
+mod bulk_runner;
+mod cancel;
+mod change;
 mod claim;
+mod count;
+mod dead_letters;
+mod delete;
+mod delete_queue;
+mod drain;
 mod events;
+mod expire;
+mod explain;
 mod extend;
 mod faults;
 mod finish;
 mod get;
+mod history;
+mod kinds;
+mod list;
+mod logs;
+mod pause;
 mod promote;
+mod promote_now;
 mod prune;
+mod purge;
 mod reap;
+mod replace;
+mod report;
+mod retry;
+mod settings;
+mod signals;
 mod stats;
 mod submit;
+mod tags;
+mod update;
 mod wait;
+mod walk;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobflow::testing::TestQueue;
-use jobflow::{Claimed, ClaimedJob, JobError, JobId, JobState, NewJob, QueueName};
+use jobflow::testing::{TestQueue, wait_for};
+use jobflow::{
+    Claimed, ClaimedJob, JobError, JobId, JobRecord, JobState, NewJob, Outcome, QueueName,
+    QueueSnapshot, RunAt, StoreTime,
+};
 
 const LEASE: Duration = Duration::from_secs(30);
 const WORKER: &str = "worker-1";
@@ -60,4 +90,98 @@ async fn claim_one(queue: &TestQueue) -> ClaimedJob {
 
 async fn state(queue: &TestQueue, id: JobId) -> JobState {
     queue.get(id).await.unwrap().state
+}
+
+async fn get(queue: &TestQueue, id: JobId) -> JobRecord {
+    queue.get(id).await.unwrap()
+}
+
+async fn numbers(queue: &TestQueue) -> QueueSnapshot {
+    queue.queue(&default_queue()).await.unwrap()
+}
+
+/// A job in each state that it can be in without running, and then active or final.
+async fn job_in(queue: &TestQueue, state: JobState) -> JobId {
+    bring_to(queue, job(), state).await
+}
+
+/// Submits a job, of a queue in which no other waits, and brings it to a state.
+async fn bring_to(queue: &TestQueue, new: NewJob, state: JobState) -> JobId {
+    let outcome = match state {
+        JobState::Scheduled => {
+            return submit(queue, new.run_at(RunAt::After(LEASE)).unwrap()).await;
+        }
+        JobState::Retrying => Some(Outcome::ErrorAfter(LEASE, error())),
+        JobState::Completed => Some(Outcome::Ack(None)),
+        JobState::Failed => Some(Outcome::Fail(error())),
+        JobState::Cancelled => Some(Outcome::Cancelled),
+        JobState::Waiting | JobState::Active | JobState::Blocked => None,
+    };
+    let id = submit(queue, new).await;
+    if let Some(outcome) = outcome {
+        let claimed = claim_one(queue).await;
+        assert_eq!(queue.finish(&claimed, outcome).await.unwrap(), state);
+    } else if state == JobState::Active {
+        claim_one(queue).await;
+    }
+    assert_eq!(self::state(queue, id).await, state);
+    id
+}
+
+/// Claims under the shortest lease and lets it run out.
+async fn lose_worker(queue: &TestQueue) {
+    let short = Duration::from_millis(100);
+    let lost = queue.claim(&default_queue(), 1, short, WORKER).await;
+    assert_eq!(lost.unwrap().jobs.len(), 1, "one job waits");
+    wait_for("the lease to run out", || async {
+        let reaped = queue.reap(&default_queue()).await.unwrap();
+        (reaped.put_back + reaped.failed == 1).then_some(())
+    })
+    .await;
+}
+
+/// A plain connection to the store of a test, to look at what no call tells.
+fn store(queue: &TestQueue) -> redis::Connection {
+    let client = redis::Client::open(queue.config().redis_url.as_str()).unwrap();
+    client.get_connection().unwrap()
+}
+
+/// A key of the queue `default`.
+fn key(queue: &TestQueue, name: &str) -> String {
+    format!("jf:{{{}/default}}:{name}", queue.config().namespace)
+}
+
+/// All that is stored in the namespace of a test.
+fn contents(queue: &TestQueue) -> BTreeMap<String, Vec<u8>> {
+    let mut store = store(queue);
+    let pattern = format!("jf:{{{}*", queue.config().namespace);
+    let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut store).unwrap();
+    let dump = |key: String| {
+        let bytes = redis::cmd("DUMP").arg(&key).query(&mut store).unwrap();
+        (key, bytes)
+    };
+    keys.into_iter().map(dump).collect()
+}
+
+/// The letters and ids of an entry of the event stream.
+type Fields = Vec<(String, Vec<u8>)>;
+
+/// What the newest entry of the event stream says.
+fn last_event(queue: &TestQueue) -> Fields {
+    let mut read = redis::cmd("XREVRANGE");
+    read.arg(key(queue, "events"))
+        .arg("+")
+        .arg("-")
+        .arg("COUNT")
+        .arg(1);
+    let entries: Vec<(String, Fields)> = read.query(&mut store(queue)).unwrap();
+    entries.into_iter().next().unwrap().1
+}
+/// Lets the clock of the store go on, so that the next end is a later one.
+async fn next_millisecond(queue: &TestQueue, time: StoreTime) {
+    wait_for("the next millisecond", async || {
+        let now = queue.snapshot().await.unwrap().time;
+        (now > time).then_some(())
+    })
+    .await;
 }

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, Outcome, Result};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use crate::attempt_error::{AttemptError, job_error};
-use crate::context::Context;
+use crate::context::{CancelReason, Context};
 use crate::handlers::{Handler, HandlerFuture, Handlers};
-use crate::lease::{HeldLease, Leases};
+use crate::health::Health;
+use crate::lease::{HeldLease, Lease, Leases};
+use crate::posture::Posture;
 use crate::shutdown::Steps;
 use crate::stats::WorkerStats;
 use crate::trouble::Pauses;
@@ -22,16 +25,21 @@ use crate::trouble::Pauses;
 pub(crate) const LEEWAY: Duration = Duration::from_secs(2);
 /// How long a dropped handler may take to be gone.
 const DROP_WAIT: Duration = Duration::from_secs(1);
+/// An attempt that is over its time for longer than this is not ended by the
+/// worker's own runtime any more: handlers block all its threads.
+pub(crate) const OVERDUE: Duration = LEEWAY.saturating_add(DROP_WAIT);
 /// When a job comes back whose kind no handler here is for.
 const UNHANDLED_DELAY: Duration = Duration::from_secs(10);
 
 /// What all attempts of a worker share.
 pub(crate) struct Crew {
-    pub(crate) queue: JobQueue,
+    pub(crate) queue: Arc<JobQueue>,
     pub(crate) handlers: Handlers,
     pub(crate) leases: Arc<Leases>,
     pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) health: Arc<Health>,
     pub(crate) steps: Steps,
+    pub(crate) posture: Posture,
     /// Those that were warned of.
     unhandled_kinds: Mutex<HashSet<Kind>>,
 }
@@ -44,28 +52,47 @@ enum Ending {
     Panicked(String),
     /// The handler ran into its deadline and was dropped.
     TimedOut,
-    /// The handler ended badly, or had to be dropped, after it was told to end.
-    Cancelled,
+    /// The handler ended badly, or had to be dropped, after it was told to end
+    /// because somebody called the job off.
+    CalledOff,
+    /// The same for another reason: a stop, or a lost lease.
+    Interrupted,
     /// No handler is for this kind.
     Unhandled,
 }
 
 /// Runs one attempt of a claimed job from its handler to its stored outcome.
-pub(crate) async fn execute(crew: &Crew, job: ClaimedJob, lease: HeldLease) {
-    let job = Arc::new(job);
-    let deadline = Instant::now() + job.timeout;
-    let ctx = Context::new(job.clone(), deadline, lease.cancel().clone());
+pub(crate) async fn execute(crew: &Crew, lease: HeldLease) {
+    let job = lease.job().clone();
+    let ctx = Context::new(lease.shared(), crew.queue.clone());
 
     let ending = match crew.handlers.find(&job.kind) {
         None => Ending::Unhandled,
         Some(handler) => match decode(handler.as_ref(), ctx) {
             Err(ending) => ending,
-            Ok(run) => run_with_deadline(run, deadline, &lease, &crew.steps).await,
+            Ok(run) => run_with_deadline(run, crew, &lease).await,
         },
     };
-    crew.note(&ending, &job.kind);
-    let outcome = classify(ending, &job);
-    finish(crew, &job, outcome, &lease).await;
+    if lease.end() {
+        crew.note(&ending, &job.kind);
+        let outcome = classify(ending, &job);
+        finish(crew, &crew.queue, outcome, &lease).await;
+    } else {
+        crew.stats.lease_lost.add(1);
+    }
+}
+
+/// Ends an attempt that is over its time in place of the worker's own runtime.
+pub(crate) async fn end_from_outside(crew: &Crew, queue: &JobQueue, lease: &Lease) {
+    if !lease.end() {
+        return;
+    }
+    let job = lease.job();
+    tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
+        "handlers block every thread of this worker; an attempt over its time is ended from outside");
+    crew.note(&Ending::TimedOut, &job.kind);
+    finish(crew, queue, classify(Ending::TimedOut, job), lease).await;
+    lease.give_up();
 }
 
 /// A panic while reading the payload is one of the handler, too.
@@ -77,14 +104,9 @@ fn decode(handler: &dyn Handler, ctx: Context) -> Result<HandlerFuture, Ending> 
     }
 }
 
-async fn run_with_deadline(
-    run: HandlerFuture,
-    deadline: Instant,
-    lease: &HeldLease,
-    steps: &Steps,
-) -> Ending {
-    if lease.cancel().is_cancelled() {
-        return Ending::Cancelled;
+async fn run_with_deadline(run: HandlerFuture, crew: &Crew, lease: &HeldLease) -> Ending {
+    if let Some(ending) = told_to_end(lease) {
+        return ending;
     }
     // A task of its own: a panic ends there, and a handler that blocks its
     // thread does not keep this one from ending the attempt.
@@ -92,29 +114,34 @@ async fn run_with_deadline(
     let ending = tokio::select! {
         biased;
         joined = &mut handler => returned_or_panicked(joined),
-        () = tokio::time::sleep_until(deadline.into()) => drop_handler(handler, Ending::TimedOut).await,
-        () = cancelled_for_long(lease, steps) => drop_handler(handler, Ending::Cancelled).await,
+        () = tokio::time::sleep_until(lease.deadline().into()) => {
+            crew.drop_handler(handler, lease).await;
+            Ending::TimedOut
+        }
+        () = cancelled_for_long(lease, &crew.steps) => {
+            crew.drop_handler(handler, lease).await;
+            Ending::Interrupted
+        }
     };
     match ending {
         Ending::Returned(Ok(result)) => Ending::Returned(Ok(result)),
         // The cancellation most likely caused it.
-        _ if lease.cancel().is_cancelled() => Ending::Cancelled,
-        ending => ending,
+        ending => told_to_end(lease).unwrap_or(ending),
     }
+}
+
+/// How an attempt ends that was told to end and did not succeed.
+fn told_to_end(lease: &Lease) -> Option<Ending> {
+    lease.cancel_reason().map(|reason| match reason {
+        CancelReason::CalledOff => Ending::CalledOff,
+        CancelReason::LeaseLost | CancelReason::Stopping => Ending::Interrupted,
+    })
 }
 
 /// The handler was told to end and has had its time to do so.
 async fn cancelled_for_long(lease: &HeldLease, steps: &Steps) {
     lease.cancel().cancelled().await;
-    let _ = tokio::time::timeout(LEEWAY, steps.hurry.cancelled()).await;
-}
-
-/// Sees that nothing of the handler runs on after its job was finished, unless
-/// it blocks its thread: then nobody can stop it.
-async fn drop_handler<T>(handler: JoinHandle<T>, ending: Ending) -> Ending {
-    handler.abort();
-    let _ = tokio::time::timeout(DROP_WAIT, handler).await;
-    ending
+    let _ = timeout(LEEWAY, steps.hurry.cancelled()).await;
 }
 
 fn returned_or_panicked(
@@ -125,7 +152,7 @@ fn returned_or_panicked(
         Err(error) => match error.try_into_panic() {
             Ok(panic) => Ending::Panicked(panic_message(panic.as_ref())),
             // The runtime is going down and drops its tasks.
-            Err(_) => Ending::Cancelled,
+            Err(_) => Ending::Interrupted,
         },
     }
 }
@@ -154,7 +181,8 @@ fn classify(ending: Ending, job: &ClaimedJob) -> Outcome {
                 humantime::format_duration(job.timeout)
             ),
         )),
-        Ending::Cancelled => Outcome::Release,
+        Ending::CalledOff => Outcome::Cancelled,
+        Ending::Interrupted => Outcome::Release,
         Ending::Unhandled => Outcome::Unhandled(UNHANDLED_DELAY),
     }
 }
@@ -168,11 +196,12 @@ fn error(code: &str, message: String) -> JobError {
 
 /// Stores the outcome. While the store is away it tries again until the lease
 /// is over; then the reaper hands the job on.
-async fn finish(crew: &Crew, job: &ClaimedJob, mut outcome: Outcome, lease: &HeldLease) {
+async fn finish(crew: &Crew, queue: &JobQueue, mut outcome: Outcome, lease: &Lease) {
+    let job = lease.job();
     // Said once for all attempts by the claims, which fail at the same time.
     let mut pauses = Pauses::default();
     loop {
-        let refusal = match crew.queue.finish(job, outcome.clone()).await {
+        let refusal = match queue.finish(job, outcome.clone()).await {
             Ok(state) => return crew.count(job, &outcome, state),
             Err(refusal) => refusal,
         };
@@ -199,20 +228,43 @@ async fn finish(crew: &Crew, job: &ClaimedJob, mut outcome: Outcome, lease: &Hel
 
 impl Crew {
     pub(crate) fn new(queue: JobQueue, handlers: Handlers) -> Self {
+        let (health, steps) = (Arc::<Health>::default(), Steps::default());
         Self {
-            queue,
+            queue: Arc::new(queue),
             handlers,
             leases: Arc::default(),
             stats: Arc::default(),
-            steps: Steps::default(),
+            posture: Posture::new(steps.stop.clone(), health.clone()),
+            health,
+            steps,
             unhandled_kinds: Mutex::default(),
         }
     }
 
     /// Holds the lease of a job that was just claimed.
-    pub(crate) fn hold(&self, job: &ClaimedJob, fence: Instant) -> HeldLease {
-        self.leases
-            .hold(job, fence, self.steps.cancel.child_token())
+    pub(crate) fn hold(&self, job: ClaimedJob, fence: Instant) -> HeldLease {
+        let cancel = self.steps.cancel.child_token();
+        self.leases.hold(Arc::new(job), fence, cancel)
+    }
+
+    /// Sees that nothing of the handler runs on after its job was finished. One
+    /// that blocks its thread nobody can stop: it is counted as stuck, and its
+    /// slot is free all the same.
+    async fn drop_handler<T: Send + 'static>(&self, mut handler: JoinHandle<T>, lease: &Lease) {
+        handler.abort();
+        if timeout(DROP_WAIT, &mut handler).await.is_ok() {
+            return;
+        }
+        let job = lease.job();
+        tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
+            "handler is stuck: it blocks its thread and can not be dropped");
+        self.stats.stuck.add(1);
+        let stuck = self.health.stuck();
+        tokio::spawn(async move {
+            // However it ends, its attempt is over.
+            let _ = handler.await;
+            drop(stuck);
+        });
     }
 
     fn note(&self, ending: &Ending, kind: &Kind) {
@@ -228,7 +280,7 @@ impl Crew {
                     tracing::warn!(%kind, "no handler is for this kind; its jobs are given back");
                 }
             }
-            Ending::Returned(_) | Ending::Cancelled => {}
+            Ending::Returned(_) | Ending::CalledOff | Ending::Interrupted => {}
         }
     }
 
@@ -246,6 +298,7 @@ impl Crew {
             }
             Outcome::Snooze(_) => self.stats.snoozed.add(1),
             Outcome::Release => self.stats.released.add(1),
+            Outcome::Cancelled => self.stats.cancelled.add(1),
             Outcome::Unhandled(_) => self.stats.unhandled.add(1),
         }
         if state == JobState::Failed {

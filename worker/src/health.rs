@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
@@ -35,6 +35,10 @@ pub struct Health {
     polled: AtomicU64,
     /// Since when there are free slots; `NEVER` while there are none.
     free_since: AtomicU64,
+    /// It was told to claim nothing.
+    quiet: AtomicBool,
+    /// Handlers that can not be dropped.
+    stuck: Arc<AtomicUsize>,
 }
 
 /// The health of a worker at an instant.
@@ -46,6 +50,11 @@ pub struct HealthReport {
     pub last_claim_poll_age_ms: Option<u64>,
     /// Whether every slot is taken: such a worker does not poll, and is well.
     pub slots_taken: bool,
+    /// Whether it was told to claim nothing: such a worker does not poll either.
+    pub quiet: bool,
+    /// How many handlers block their thread after they had to end. They take no
+    /// slots, but a thread each, and make the worker slower.
+    pub stuck_handlers: usize,
 }
 
 impl Default for Health {
@@ -54,6 +63,8 @@ impl Default for Health {
             started: Instant::now(),
             polled: AtomicU64::new(NEVER),
             free_since: AtomicU64::new(0),
+            quiet: AtomicBool::new(false),
+            stuck: Arc::default(),
         }
     }
 }
@@ -70,11 +81,14 @@ impl Health {
         let free_since = self.free_since.load(Ordering::Relaxed);
         let slots_taken = free_since == NEVER;
         let silent = Duration::from_millis(now.saturating_sub(polled.max(free_since)));
-        let serving = polled != NEVER && (slots_taken || silent <= DEAF_AFTER);
+        let quiet = self.quiet.load(Ordering::Relaxed);
+        let serving = quiet || (polled != NEVER && (slots_taken || silent <= DEAF_AFTER));
         HealthReport {
             status: if serving { "SERVING" } else { "NOT_SERVING" },
             last_claim_poll_age_ms: (polled != NEVER).then(|| now.saturating_sub(polled)),
             slots_taken,
+            quiet,
+            stuck_handlers: self.stuck.load(Ordering::Relaxed),
         }
     }
 
@@ -88,8 +102,35 @@ impl Health {
         self.free_since.store(since, Ordering::Relaxed);
     }
 
+    pub(crate) fn quiet(&self, quiet: bool) {
+        if !quiet {
+            // It has not polled meanwhile, and now has time to.
+            let now = self.now();
+            let free = |since| (since != NEVER).then_some(now);
+            let order = Ordering::Relaxed;
+            // Without a free slot there is nothing to move.
+            let _ = self.free_since.fetch_update(order, order, free);
+        }
+        self.quiet.store(quiet, Ordering::Relaxed);
+    }
+
+    /// A handler that can not be dropped, until the answer is.
+    pub(crate) fn stuck(&self) -> StuckHandler {
+        self.stuck.fetch_add(1, Ordering::Relaxed);
+        StuckHandler(self.stuck.clone())
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    }
+}
+
+/// Counts as stuck until it is dropped.
+pub(crate) struct StuckHandler(Arc<AtomicUsize>);
+
+impl Drop for StuckHandler {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -198,5 +239,30 @@ mod tests {
         assert!(health(1_000, NEVER).report_at(3_600_000).serving());
         assert!(health(1_000, 3_600_000).report_at(3_609_000).serving());
         assert!(!health(1_000, 3_600_000).report_at(3_611_000).serving());
+    }
+
+    #[test]
+    fn a_quiet_worker_is_well_and_has_time_to_poll_when_it_goes_on() {
+        let health = health(0, 0);
+        health.quiet(true);
+        let report = health.report_at(3_600_000);
+        assert!(report.serving() && report.quiet);
+        health.quiet(false);
+        let report = health.report();
+        assert!(report.serving() && !report.quiet);
+        // A full one stays full.
+        health.slots_taken(true);
+        health.quiet(false);
+        assert!(health.report().slots_taken);
+    }
+
+    #[test]
+    fn stuck_handlers_are_counted_while_they_are_stuck() {
+        let health = Health::default();
+        let (one, two) = (health.stuck(), health.stuck());
+        assert_eq!(health.report().stuck_handlers, 2);
+        drop(one);
+        drop(two);
+        assert_eq!(health.report().stuck_handlers, 0);
     }
 }

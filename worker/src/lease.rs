@@ -1,44 +1,42 @@
-//! Keeps the leases of running attempts, from a thread of its own.
-//!
-//! A handler that blocks the runtime must not cost its neighbours their leases,
-//! so the thread has its own runtime and its own connection to Redis. It also
-//! tells the world that the worker lives.
+//! The leases that a worker holds, and what has become of each.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
-use jobflow::{
-    ClaimedJob, Error, Extension, JobId, JobQueue, LeaseToken, QueueName, Result, WorkerBeat,
-};
-use tokio::sync::oneshot;
+use jobflow::{ClaimedJob, Extension, JobId, LeaseToken, QueueName, RunningJob};
 use tokio_util::sync::CancellationToken;
 
-use crate::trouble::Trouble;
-
-/// How often the worker says that it lives.
-const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// How long the good-bye at the end may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+use crate::context::CancelReason;
 
 /// One lease, from its claim to the end of its attempt.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    queue: QueueName,
-    id: JobId,
-    token: LeaseToken,
+    job: Arc<ClaimedJob>,
+    since: Instant,
     /// Until then nobody else can have the job, by this machine's own clock.
     fence: Mutex<Instant>,
     /// Given up: not extended any more, so that the reaper can hand the job on.
     lost: AtomicBool,
-    /// Fires when the lease is lost, or at the end of a stop's grace.
+    /// Somebody asked for the end of the job.
+    called_off: AtomicBool,
+    /// Somebody has the outcome and stores it.
+    ended: AtomicBool,
+    /// Fires when the lease is lost, the job is called off, or a stop's grace is over.
     cancel: CancellationToken,
 }
 
 impl Lease {
+    pub(crate) const fn job(&self) -> &Arc<ClaimedJob> {
+        &self.job
+    }
+
+    /// When the attempt runs out of time.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.since + self.job.timeout
+    }
+
     /// When the lease ends unless it is extended again.
     pub(crate) fn fence(&self) -> Instant {
         *unpoisoned(&self.fence)
@@ -48,17 +46,59 @@ impl Lease {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.lost.store(true, Ordering::Relaxed);
         self.cancel.cancel();
+    }
+
+    fn call_off(&self) {
+        if !self.called_off.swap(true, Ordering::Relaxed) {
+            tracing::debug!(job = %self.job.id, queue = %self.job.queue, "job is called off; telling its handler");
+        }
+        self.cancel.cancel();
+    }
+
+    /// Whether the caller is the first to end the attempt, and so the one who
+    /// stores its outcome.
+    pub(crate) fn end(&self) -> bool {
+        !self.ended.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes the store's answer to an extension that was asked for at
+    /// `fence` less the length of a lease.
+    pub(crate) fn take(&self, extension: Extension, fence: Instant) {
+        match extension {
+            Extension::Held => *unpoisoned(&self.fence) = fence,
+            Extension::CancelRequested => {
+                *unpoisoned(&self.fence) = fence;
+                self.call_off();
+            }
+            // Also the answer for an attempt that was finished meanwhile; the
+            // token is of no use to anybody then.
+            Extension::Lost => self.give_up(),
+        }
     }
 
     pub(crate) const fn cancel(&self) -> &CancellationToken {
         &self.cancel
     }
+
+    /// Why the attempt was told to end; `None` when it was not.
+    pub(crate) fn cancel_reason(&self) -> Option<CancelReason> {
+        if !self.cancel.is_cancelled() {
+            None
+        } else if self.is_lost() {
+            Some(CancelReason::LeaseLost)
+        } else if self.called_off.load(Ordering::Relaxed) {
+            Some(CancelReason::CalledOff)
+        } else {
+            Some(CancelReason::Stopping)
+        }
+    }
 }
 
 type Key = (JobId, LeaseToken);
+type ByQueue = HashMap<QueueName, Vec<Arc<Lease>>>;
 
 /// The leases this worker holds.
 #[derive(Debug, Default)]
@@ -73,6 +113,12 @@ pub(crate) struct HeldLease {
     leases: Arc<Leases>,
 }
 
+impl HeldLease {
+    pub(crate) fn shared(&self) -> Arc<Lease> {
+        self.lease.clone()
+    }
+}
+
 impl std::ops::Deref for HeldLease {
     type Target = Lease;
     fn deref(&self) -> &Lease {
@@ -82,7 +128,8 @@ impl std::ops::Deref for HeldLease {
 
 impl Drop for HeldLease {
     fn drop(&mut self) {
-        unpoisoned(&self.leases.held).remove(&(self.lease.id, self.lease.token));
+        let job = self.lease.job();
+        unpoisoned(&self.leases.held).remove(&(job.id, job.token));
     }
 }
 
@@ -90,16 +137,18 @@ impl Leases {
     /// Takes over a lease that runs until `fence`.
     pub(crate) fn hold(
         self: &Arc<Self>,
-        job: &ClaimedJob,
+        job: Arc<ClaimedJob>,
         fence: Instant,
         cancel: CancellationToken,
     ) -> HeldLease {
+        let key = (job.id, job.token);
         let lease = Arc::new(Lease {
-            queue: job.queue.clone(),
-            id: job.id,
-            token: job.token,
+            job,
+            since: Instant::now(),
             fence: Mutex::new(fence),
             lost: AtomicBool::new(false),
+            called_off: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             cancel,
         });
         if fence <= Instant::now() {
@@ -108,7 +157,7 @@ impl Leases {
         }
         // By token too: after a lost lease the job may be back in this worker
         // before its earlier attempt is gone.
-        unpoisoned(&self.held).insert((job.id, job.token), lease.clone());
+        unpoisoned(&self.held).insert(key, lease.clone());
         HeldLease {
             lease,
             leases: self.clone(),
@@ -120,14 +169,23 @@ impl Leases {
     }
 
     /// The leases to extend.
-    fn by_queue(&self) -> HashMap<QueueName, Vec<Arc<Lease>>> {
-        let mut by_queue = HashMap::<_, Vec<_>>::new();
+    pub(crate) fn by_queue(&self) -> ByQueue {
+        self.by_queue_where(|_| true)
+    }
+
+    /// Those of these jobs that are held.
+    pub(crate) fn of(&self, ids: &[JobId]) -> ByQueue {
+        self.by_queue_where(|lease| ids.contains(&lease.job.id))
+    }
+
+    fn by_queue_where(&self, wanted: impl Fn(&Lease) -> bool) -> ByQueue {
+        let mut by_queue = ByQueue::new();
         for lease in unpoisoned(&self.held)
             .values()
-            .filter(|lease| !lease.is_lost())
+            .filter(|lease| !lease.is_lost() && wanted(lease))
         {
             by_queue
-                .entry(lease.queue.clone())
+                .entry(lease.job.queue.clone())
                 .or_default()
                 .push(lease.clone());
         }
@@ -135,7 +193,7 @@ impl Leases {
     }
 
     /// Gives up the leases that ran out and says when the next one does.
-    fn fence_off(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn fence_off(&self, now: Instant) -> Option<Instant> {
         let mut next = None;
         for lease in unpoisoned(&self.held)
             .values()
@@ -143,7 +201,7 @@ impl Leases {
         {
             let fence = lease.fence();
             if fence <= now {
-                tracing::warn!(job = %lease.id, queue = %lease.queue, "lease could not be extended in time");
+                tracing::warn!(job = %lease.job.id, queue = %lease.job.queue, "lease could not be extended in time");
                 lease.give_up();
             } else {
                 next = Some(next.map_or(fence, |next| fence.min(next)));
@@ -151,154 +209,36 @@ impl Leases {
         }
         next
     }
+
+    /// The attempts that ran out of time `since` or longer ago, and that nobody
+    /// has ended.
+    pub(crate) fn overdue(&self, since: Duration) -> Vec<Arc<Lease>> {
+        let now = Instant::now();
+        let overdue = |lease: &&Arc<Lease>| {
+            let ended = lease.ended.load(Ordering::Relaxed) || lease.is_lost();
+            !ended && lease.deadline() + since <= now
+        };
+        let held = unpoisoned(&self.held);
+        held.values().filter(overdue).cloned().collect()
+    }
+
+    /// Up to `limit` attempts for a beat, those that have been running longest.
+    pub(crate) fn running(&self, limit: usize) -> Vec<RunningJob> {
+        let mut leases: Vec<_> = unpoisoned(&self.held).values().cloned().collect();
+        leases.sort_by_key(|lease| lease.since);
+        leases.truncate(limit);
+        let running = leases.iter().map(|lease| RunningJob {
+            id: lease.job.id.to_string(),
+            queue: lease.job.queue.to_string(),
+            kind: lease.job.kind.to_string(),
+            attempt: lease.job.attempt,
+            elapsed_ms: u64::try_from(lease.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        running.collect()
+    }
 }
 
 /// Nothing that is done under these mutexes can leave their data half changed.
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The thread that extends and beats. Ends when this is dropped.
-pub(crate) struct Keeper {
-    end: CancellationToken,
-    ended: oneshot::Receiver<()>,
-}
-
-impl Keeper {
-    /// Starts the thread. `beat` is sent with the number of held leases as `busy`.
-    pub(crate) fn start(
-        queue: &JobQueue,
-        leases: Arc<Leases>,
-        lease: Duration,
-        beat: WorkerBeat,
-    ) -> Result<Self> {
-        let config = queue.config().clone();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| no_thread(&error))?;
-        let end = CancellationToken::new();
-        let (tell_end, ended) = oneshot::channel();
-        let until = end.clone();
-        thread::Builder::new()
-            .name("jobflow-leases".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    match JobQueue::open(config) {
-                        Ok(queue) => keep(&queue, &leases, lease, beat, &until).await,
-                        Err(error) => tracing::error!(%error, "leases can not be kept"),
-                    }
-                });
-                let _ = tell_end.send(());
-            })
-            .map_err(|error| no_thread(&error))?;
-        Ok(Self { end, ended })
-    }
-
-    /// Stops extending, takes the worker out of the list, and waits for that.
-    pub(crate) async fn end(mut self) {
-        self.end.cancel();
-        let _ = (&mut self.ended).await;
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.end.cancel();
-    }
-}
-
-fn no_thread(error: &std::io::Error) -> Error {
-    Error::Internal {
-        message: format!("the thread that keeps leases can not start: {error}"),
-    }
-}
-
-async fn keep(
-    queue: &JobQueue,
-    leases: &Leases,
-    lease: Duration,
-    beat: WorkerBeat,
-    end: &CancellationToken,
-) {
-    let id = beat.id.clone();
-    tokio::select! {
-        () = end.cancelled() => {}
-        // The three never end. Apart from each other, so that a call that
-        // hangs does not keep the fences from being watched.
-        _ = async { tokio::join!(
-            extend_all(queue, leases, lease),
-            watch_fences(leases, lease),
-            beat_on(queue, leases, beat),
-        ) } => {}
-    }
-    match tokio::time::timeout(FAREWELL, queue.forget_worker(&id)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the worker stays listed until its beat is old"),
-        Err(_) => tracing::debug!("the worker stays listed until its beat is old"),
-    }
-}
-
-async fn extend_all(queue: &JobQueue, leases: &Leases, lease: Duration) {
-    let mut trouble = Trouble::new("extend leases");
-    loop {
-        let calls = leases
-            .by_queue()
-            .into_iter()
-            .map(|(name, held)| extend(queue, name, held, lease));
-        let failed = join_all(calls).await.into_iter().find_map(Result::err);
-        let pause = match failed {
-            None => {
-                trouble.over();
-                lease / 3
-            }
-            Some(error) => trouble.met(&error).min(lease / 3),
-        };
-        tokio::time::sleep(pause).await;
-    }
-}
-
-async fn extend(
-    queue: &JobQueue,
-    name: QueueName,
-    held: Vec<Arc<Lease>>,
-    lease: Duration,
-) -> Result<()> {
-    let tokens: Vec<_> = held.iter().map(|lease| (lease.id, lease.token)).collect();
-    // Before the call: Redis counts from a later instant, so this one is safe.
-    let fence = Instant::now() + lease;
-    let extensions = queue.extend(&name, lease, &tokens).await?;
-    for (lease, extension) in held.iter().zip(extensions) {
-        match extension {
-            Extension::Held => *unpoisoned(&lease.fence) = fence,
-            // Also the answer for an attempt that was finished meanwhile; the
-            // token is of no use to anybody then.
-            Extension::Lost => lease.give_up(),
-        }
-    }
-    Ok(())
-}
-
-async fn watch_fences(leases: &Leases, lease: Duration) {
-    loop {
-        let now = Instant::now();
-        // A new lease runs longer than this pause, so none is met too late.
-        let longest = now + lease / 10;
-        let next = leases
-            .fence_off(now)
-            .map_or(longest, |next| next.min(longest));
-        tokio::time::sleep_until(next.into()).await;
-    }
-}
-
-async fn beat_on(queue: &JobQueue, leases: &Leases, mut beat: WorkerBeat) {
-    let mut every = tokio::time::interval(BEAT_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        beat.busy = u32::try_from(leases.count()).unwrap_or(u32::MAX);
-        if let Err(error) = queue.beat(&beat).await {
-            tracing::debug!(%error, "beat was not heard");
-        }
-    }
 }

@@ -33,11 +33,33 @@
 //! # }
 //! ```
 //!
+//! A handler can say how far it has come, log what it does, and hear that it
+//! should end:
+//!
+//! ```
+//! use jobflow_worker::{AttemptError, Context};
+//!
+//! # struct Resize { files: Vec<String> }
+//! # async fn resize_one(_: &str) {}
+//! async fn resize(job: Resize, ctx: Context) -> Result<(), AttemptError> {
+//!     for (done, file) in job.files.iter().enumerate() {
+//!         if let Some(reason) = ctx.cancel_reason() {
+//!             return Err(AttemptError::retry(format!("told to end: {}", reason.as_str())));
+//!         }
+//!         resize_one(file).await;
+//!         ctx.log(format!("{file} is done")).await?;
+//!         ctx.progress((100 * (done + 1) / job.files.len()) as u8).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Layout
 //! In the order of the modules: what users see (the builder, [`Context`],
 //! [`AttemptError`], [`Handler`]), then the way of a job (`run` claims,
-//! `execute` carries one attempt from decode to finish, `lease` keeps what is
-//! held), then the worker's own life (`worker`, `shutdown`, `health`, `stats`).
+//! `execute` carries one attempt from decode to finish, `lease` is what is held
+//! and `keeper` the thread that keeps it), then the worker's own life (`worker`,
+//! `posture`, `shutdown`, `health`, `stats`).
 #![warn(missing_docs)]
 
 mod attempt_error;
@@ -46,10 +68,12 @@ mod context;
 pub mod handlers;
 
 mod execute;
+mod keeper;
 mod lease;
 mod run;
 
 pub mod health;
+mod posture;
 mod shutdown;
 mod stats;
 mod trouble;
@@ -58,7 +82,7 @@ mod worker;
 pub use crate::{
     attempt_error::{AttemptError, CodedError},
     builder::WorkerBuilder,
-    context::Context,
+    context::{CancelReason, Context},
     handlers::{Handler, HandlerFuture},
     health::Health,
     shutdown::shutdown_signal,

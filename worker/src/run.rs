@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::execute::{self, Crew};
-use crate::health::Health;
 use crate::trouble::Trouble;
 
 /// The most jobs one claim call gives.
@@ -18,7 +17,7 @@ const MAX_CLAIM: usize = 125;
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How often a worker without a free slot looks after its queues.
+/// How often a worker that does not claim looks after its queues.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// The claiming half of a worker.
@@ -28,7 +27,6 @@ pub(crate) struct Claimer {
     pub(crate) worker: String,
     pub(crate) lease: Duration,
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) health: Arc<Health>,
     pub(crate) crew: Arc<Crew>,
     pub(crate) attempts: TaskTracker,
 }
@@ -55,7 +53,8 @@ impl Claimer {
                 }
                 Ok(Round::Drained(next_due)) => {
                     claim_trouble.over();
-                    wait(&mut waiter, next_due, stop, &mut wait_trouble).await
+                    self.wait(&mut waiter, next_due, stop, &mut wait_trouble)
+                        .await
                 }
                 Err(error) => claim_trouble.met(&error),
             };
@@ -65,11 +64,27 @@ impl Claimer {
         }
     }
 
-    /// All slots that are free, as soon as there is one; none after the stop.
+    /// All slots that are free, as soon as there is one and the worker may claim;
+    /// none after the stop.
     async fn free_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = self.crew.posture.may_claim() => {}
+                never = self.tend_queues() => match never {},
+            }
+            let slots = self.next_slots(stop).await?;
+            if !self.crew.posture.is_quiet() {
+                return Some(slots);
+            }
+        }
+    }
+
+    async fn next_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
         let full = self.slots.available_permits() == 0;
         if full {
-            self.health.slots_taken(true);
+            self.crew.health.slots_taken(true);
         }
         let mut slots = tokio::select! {
             biased;
@@ -78,7 +93,7 @@ impl Claimer {
             never = self.tend_queues() => match never {},
         };
         if full {
-            self.health.slots_taken(false);
+            self.crew.health.slots_taken(false);
             // Finishes are answered in batches: let the others of this one free
             // their slots, too, and claim for them all.
             tokio::task::yield_now().await;
@@ -90,8 +105,8 @@ impl Claimer {
         Some(slots)
     }
 
-    /// Keeps the queues in order while no slot is free: what claims do on their
-    /// way is not left undone because every handler takes long.
+    /// Keeps the queues in order while nothing is claimed: what claims do on their
+    /// way is not left undone because every handler takes long or the worker is quiet.
     async fn tend_queues(&self) -> Infallible {
         loop {
             tokio::time::sleep(TEND_EVERY.mul_f64(rand::random_range(0.75..1.0))).await;
@@ -101,7 +116,7 @@ impl Claimer {
                     self.queue.reap(name).await
                 };
                 if let Err(error) = tended.await {
-                    tracing::debug!(queue = %name, %error, "a full worker can not tend its queue");
+                    tracing::debug!(queue = %name, %error, "a worker that does not claim can not tend its queue");
                 }
             }
         }
@@ -123,7 +138,7 @@ impl Claimer {
                 .queue
                 .claim(name, limit, self.lease, &self.worker)
                 .await?;
-            self.health.polled();
+            self.crew.health.polled();
             self.crew.stats.claims.add(1);
             self.crew.stats.claimed.add(claimed.jobs.len());
             drained &= claimed.jobs.len() < limit;
@@ -142,32 +157,39 @@ impl Claimer {
     fn start(&self, jobs: Vec<ClaimedJob>, fence: Instant, slots: &mut OwnedSemaphorePermit) {
         let held: Vec<_> = jobs
             .into_iter()
-            .map(|job| (self.crew.hold(&job, fence), job))
+            .map(|job| self.crew.hold(job, fence))
             .collect();
-        for (lease, job) in held {
+        for lease in held {
             let slot = slots.split(1);
             let crew = self.crew.clone();
             self.attempts.spawn(async move {
-                execute::execute(&crew, job, lease).await;
+                execute::execute(&crew, lease).await;
                 drop(slot);
             });
         }
     }
-}
 
-/// Sleeps until there may be work. Returns how long to pause after an error.
-async fn wait(
-    waiter: &mut Waiter,
-    next_due: Option<Duration>,
-    stop: &CancellationToken,
-    trouble: &mut Trouble,
-) -> Duration {
-    let at_most = next_due.map_or(LONGEST_WAIT, |due| due.min(LONGEST_WAIT));
-    match waiter.wait(at_most, stop.cancelled()).await {
-        Ok(()) => {
-            trouble.over();
-            Duration::ZERO
+    /// Sleeps until there may be work. Returns how long to pause after an error.
+    async fn wait(
+        &self,
+        waiter: &mut Waiter,
+        next_due: Option<Duration>,
+        stop: &CancellationToken,
+        trouble: &mut Trouble,
+    ) -> Duration {
+        let at_most = next_due.map_or(LONGEST_WAIT, |due| due.min(LONGEST_WAIT));
+        let interrupt = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.crew.posture.is_told_to_be_quiet() => {}
+            }
+        };
+        match waiter.wait(at_most, interrupt).await {
+            Ok(()) => {
+                trouble.over();
+                Duration::ZERO
+            }
+            Err(error) => trouble.met(&error),
         }
-        Err(error) => trouble.met(&error),
     }
 }

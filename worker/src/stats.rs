@@ -35,6 +35,8 @@ pub struct WorkerStats {
     pub snoozed: Counter,
     /// Jobs given back at a stop or after a lost lease, without a penalty.
     pub released: Counter,
+    /// Jobs that were called off while they ran.
+    pub cancelled: Counter,
     /// Jobs given back because no handler is for their kind.
     pub unhandled: Counter,
     /// Attempts whose outcome was refused, or could not be stored before the lease ran out.
@@ -43,4 +45,6 @@ pub struct WorkerStats {
     pub panics: Counter,
     /// Attempts that ran into their deadline, which are errored ones too.
     pub timeouts: Counter,
+    /// Handlers that blocked their thread when they had to end, and could not be dropped.
+    pub stuck: Counter,
 }

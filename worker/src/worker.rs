@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::builder::{Plan, WorkerBuilder};
 use crate::execute::{Crew, LEEWAY};
 use crate::health::Health;
-use crate::lease::Keeper;
+use crate::keeper::Keeper;
 use crate::run::Claimer;
 use crate::shutdown::{Steps, second_signal};
 use crate::stats::WorkerStats;
@@ -46,7 +46,6 @@ pub struct Worker {
     concurrency: usize,
     lease: Duration,
     grace: Duration,
-    health: Arc<Health>,
     crew: Arc<Crew>,
     attempts: TaskTracker,
 }
@@ -66,7 +65,6 @@ impl Worker {
             concurrency: plan.concurrency,
             lease: plan.lease,
             grace: plan.grace,
-            health: Arc::default(),
             crew: Arc::new(crew),
             attempts: TaskTracker::new(),
         }
@@ -88,10 +86,10 @@ impl Worker {
     /// Whether it hears of jobs; see [`health::serve`](crate::health::serve).
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
-        self.health.clone()
+        self.crew.health.clone()
     }
 
-    /// Works until `stop` resolves, then drains: no more claims, running
+    /// Works until `stop` resolves or an operator stops it, then drains: no more claims, running
     /// attempts go on for up to the grace, the rest is handed back without a
     /// penalty. Trouble with the store never ends it. Dropped in mid-run, it
     /// hands everything back at once.
@@ -114,12 +112,7 @@ impl Worker {
         if !self.store_is_there().await? {
             return Ok(());
         }
-        let keeper = Keeper::start(
-            &self.queue,
-            self.crew.leases.clone(),
-            self.lease,
-            self.beat(),
-        )?;
+        let keeper = Keeper::start(self.crew.clone(), self.lease, self.beat())?;
         let duties = maintenance::run(self.queue.clone(), DUTIES, stop.clone().cancelled_owned());
         let duties = tokio::spawn(duties);
         tracing::info!(worker = self.id, concurrency = self.concurrency, kinds = ?self.crew.handlers.kinds(),
@@ -158,7 +151,6 @@ impl Worker {
             worker: self.id.clone(),
             lease: self.lease,
             slots: Arc::new(Semaphore::new(self.concurrency)),
-            health: self.health.clone(),
             crew: self.crew.clone(),
             attempts: self.attempts.clone(),
         }
@@ -203,7 +195,7 @@ impl Worker {
             queues: self.queue_names(),
             kinds: self.crew.handlers.kinds(),
             slots: u32::try_from(self.concurrency).unwrap_or(u32::MAX),
-            busy: 0,
+            ..WorkerBeat::default()
         }
     }
 }

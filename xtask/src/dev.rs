@@ -23,9 +23,10 @@ const READY: Duration = Duration::from_secs(30);
 
 /// What the simulated worker does with each kind. The last one stands for all
 /// others.
-const HANDLERS: [&str; 4] = [
+const HANDLERS: [&str; 5] = [
     "charge-card=simulate:100ms..900ms,fail=25%",
-    "resize-image=simulate:200ms..1500ms,fail=2%",
+    "resize-image=simulate:200ms..1500ms,fail=2%,progress",
+    "daily-report=simulate:2s..8s,fail=5%,progress,log",
     "flaky-webhook=simulate:50ms..300ms,fail=60%",
     "*=simulate:50ms..500ms,fail=5%",
 ];

@@ -14,6 +14,9 @@ This page is printed by `jobflow-cli markdown`, and a test compares the two.
 The result of a command goes to standard output, everything else to standard error.
 `-o json` and `-o jsonl` name fields as `proto/jobflow/v1/` does; errors are then JSON too.
 Colour and progress appear on a terminal only.
+
+What can not be undone asks on a terminal and names how many jobs it would be; where nobody can be asked it needs `--yes`, and `--dry-run` only tells the count.
+A command whose output nobody reads any more, as in `… | head`, ends quietly.
 ";
 
 pub(crate) fn run(output: &mut Output) -> Result<()> {

@@ -3,22 +3,16 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tonic::Status;
 
-use crate::args::{Form, Metrics};
-use crate::client::Client;
-use crate::error::{Error, Result, is_transient};
+use crate::args::Metrics;
+use crate::client::{Client, REOPEN_PAUSE};
+use crate::error::{Result, is_transient};
 use crate::output::Output;
-
-/// Keeps a stream that ends at once from being opened in a tight loop.
-const REOPEN_PAUSE: Duration = Duration::from_millis(250);
+use crate::reader::while_read;
 
 pub(crate) async fn run(client: &Client, args: &Metrics, output: &mut Output) -> Result<()> {
-    if output.form() == Form::Id {
-        return Err(Error::usage(
-            "metrics have no id; use -o table, json or jsonl",
-        ));
-    }
+    output.refuse_ids("metrics")?;
     if args.watch {
-        return watch(client, args.interval, output).await;
+        return while_read(watch(client, args.interval, output)).await;
     }
     let numbers = client.first_metrics().await?;
     Ok(output.metrics(&numbers)?)

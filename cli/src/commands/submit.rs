@@ -1,18 +1,17 @@
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 
 use bytes::Bytes;
-use jobflow::MAX_PAYLOAD;
-use jobflow::proto::{self, SubmitJobRequest, submit_job_request::When};
-use serde_json::value::RawValue;
+use jobflow::proto::{
+    self, SubmitJobRequest,
+    submit_job_request::{StartLimit, When},
+};
 use uuid::Uuid;
 
 use crate::args::{Form, JobOptions, Submit};
-use crate::bulk::{self, Template};
 use crate::client::Client;
 use crate::commands::job::check_end;
 use crate::error::{Error, Result};
+use crate::lines::{self, Template};
 use crate::output::Output;
 use crate::view::json::is_json;
 
@@ -25,7 +24,10 @@ pub(crate) async fn run(client: &Client, args: Submit, output: &mut Output) -> R
 }
 
 async fn one(client: &Client, args: Submit, output: &mut Output) -> Result<()> {
-    let payload = payload(&args)?;
+    let content_type = &args.options.content_type;
+    let nothing: &[u8] = if is_json(content_type) { b"null" } else { b"" };
+    let payload = args.payload.read(content_type)?;
+    let payload = payload.unwrap_or_else(|| Bytes::from_static(nothing));
     let request = SubmitJobRequest {
         kind: args.kind.unwrap_or_default(),
         payload,
@@ -33,21 +35,21 @@ async fn one(client: &Client, args: Submit, output: &mut Output) -> Result<()> {
         idempotency_key: args.idempotency_key.unwrap_or_default(),
         ..request(args.options)
     };
-    let (job, duplicate) = client.submit(request).await?;
+    let submission = client.submit(request).await?;
     // As JSON, a job that is waited for is printed once: when it is final.
     if !args.wait || matches!(output.form(), Form::Table | Form::Id) {
-        output.submitted(&job, duplicate)?;
+        output.submitted(&submission)?;
     }
     if !args.wait {
         return Ok(());
     }
-    let job = client.wait(&job.id, args.wait_timeout).await?;
+    let job = client.wait(&submission.job.id, args.wait_timeout).await?;
     output.ended(&job)?;
     check_end(&job)
 }
 
 async fn many(client: &Client, args: Submit, output: &mut Output) -> Result<()> {
-    if args.data.is_some() || args.data_file.is_some() {
+    if args.payload.is_given() {
         return Err(Error::usage(
             "--data and --data-file are for one job; name its kind",
         ));
@@ -72,7 +74,7 @@ async fn many(client: &Client, args: Submit, output: &mut Output) -> Result<()> 
         },
         bare_data: args.lines,
     };
-    bulk::run(client, template, output).await
+    lines::run(client, template, output).await
 }
 
 /// A request without its kind and payload.
@@ -81,6 +83,10 @@ fn request(options: JobOptions) -> SubmitJobRequest {
         .delay
         .map(|delay| When::Delay(proto::duration(delay)));
     let run_at = options.run_at.map(When::RunTime);
+    let within = options
+        .start_within
+        .map(|limit| StartLimit::StartWithin(proto::duration(limit)));
+    let before = options.start_before.map(StartLimit::StartBeforeTime);
     SubmitJobRequest {
         queue: options
             .queue
@@ -92,40 +98,14 @@ fn request(options: JobOptions) -> SubmitJobRequest {
         max_attempts: options.attempts,
         timeout: options.job_timeout.map(proto::duration),
         headers: options.headers.into_iter().collect(),
+        tags: options.tags,
+        start_limit: within.or(before),
+        on_conflict: options
+            .on_conflict
+            .map_or(0, |rule| proto::OnConflict::from(rule).into()),
+        key_scope: options
+            .key_scope
+            .map_or(0, |scope| proto::KeyScope::from(scope).into()),
         ..SubmitJobRequest::default()
     }
-}
-
-fn payload(args: &Submit) -> Result<Bytes> {
-    let is_json = is_json(&args.options.content_type);
-    let (flag, payload) = match (&args.data, &args.data_file) {
-        (Some(data), _) => ("--data", Bytes::from(data.clone())),
-        (None, Some(path)) => ("--data-file", read(path)?),
-        (None, None) => return Ok(Bytes::from_static(if is_json { b"null" } else { b"" })),
-    };
-    if is_json && let Err(error) = serde_json::from_slice::<&RawValue>(&payload) {
-        return Err(Error::usage(format!("{flag} is not JSON: {error}"))
-            .hint("--content-type says what else it is"));
-    }
-    Ok(payload)
-}
-
-fn read(path: &Path) -> Result<Bytes> {
-    let failed = |error| Error::usage(format!("--data-file {}: {error}", path.display()));
-    let source: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(File::open(path).map_err(failed)?),
-    };
-    let mut payload = Vec::new();
-    // One byte over the limit is enough for the server to refuse it.
-    source
-        .take(MAX_PAYLOAD as u64 + 1)
-        .read_to_end(&mut payload)
-        .map_err(failed)?;
-    if payload.len() > MAX_PAYLOAD {
-        return Err(Error::usage(format!(
-            "--data-file is larger than {MAX_PAYLOAD} bytes"
-        )));
-    }
-    Ok(payload.into())
 }

@@ -19,6 +19,56 @@ pub(crate) fn health(status: proto::HealthStatus) -> &'static str {
     }
 }
 
+pub(crate) fn outcome(outcome: proto::AttemptOutcome) -> &'static str {
+    use proto::AttemptOutcome as Outcome;
+    match outcome {
+        Outcome::Unspecified => "unknown",
+        Outcome::Acked => "acked",
+        Outcome::Errored => "errored",
+        Outcome::Snoozed => "snoozed",
+        Outcome::Released => "released",
+        Outcome::Lost => "lost",
+        Outcome::Cancelled => "cancelled",
+    }
+}
+
+pub(crate) fn worker(state: proto::WorkerState) -> &'static str {
+    match state {
+        proto::WorkerState::Unspecified => "unknown",
+        proto::WorkerState::Running => "running",
+        proto::WorkerState::Quiet => "quiet",
+        proto::WorkerState::Stopping => "stopping",
+    }
+}
+
+pub(crate) fn severity(severity: proto::Severity) -> &'static str {
+    match severity {
+        proto::Severity::Unspecified => "unknown",
+        proto::Severity::Ok => "ok",
+        proto::Severity::Warning => "warning",
+        proto::Severity::Error => "error",
+    }
+}
+
+pub(crate) fn action(action: proto::BulkAction) -> &'static str {
+    match action {
+        proto::BulkAction::Unspecified => "change",
+        proto::BulkAction::Cancel => "cancel",
+        proto::BulkAction::Retry => "retry",
+        proto::BulkAction::Delete => "delete",
+        proto::BulkAction::Promote => "promote",
+    }
+}
+
+pub(crate) fn bulk(state: proto::BulkState) -> &'static str {
+    match state {
+        proto::BulkState::Unspecified => "unknown",
+        proto::BulkState::Running => "running",
+        proto::BulkState::Done => "done",
+        proto::BulkState::Stopped => "stopped",
+    }
+}
+
 /// The two largest units: `0.4ms`, `132ms`, `1.2s`, `2m 3s`, `3h 12m`, `2d`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -81,6 +131,23 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     safe
+}
+
+/// What is left out where it is empty.
+pub(crate) fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| printable(text))
+}
+
+/// A payload or result, or how large it is.
+pub(crate) fn content(bytes: &[u8], content_type: &str) -> Option<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => given(text),
+        Err(_) => Some(format!(
+            "{} bytes of {}",
+            count(bytes.len() as u64),
+            printable(content_type)
+        )),
+    }
 }
 
 #[cfg(test)]

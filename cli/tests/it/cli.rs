@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -52,4 +53,16 @@ pub(crate) async fn run_with_input(
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Waits until something is so; what it is, a failure tells.
+pub(crate) async fn eventually(mut is_so: impl FnMut() -> bool, what: impl Fn() -> String) {
+    let look = async {
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        while !is_so() {
+            look.tick().await;
+        }
+    };
+    let so = tokio::time::timeout(Duration::from_secs(20), look).await;
+    assert!(so.is_ok(), "waited in vain for {}", what());
 }

@@ -1,10 +1,17 @@
 //! The binary against a server that is scripted by these tests.
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
-mod bulk;
 mod cli;
+mod examples;
 mod exit_codes;
 mod fake;
+mod jobs;
+mod lines;
 mod metrics;
+mod operations;
 mod output;
+mod queues;
 mod submit;
+#[cfg(unix)]
+mod terminal;
+mod watch;

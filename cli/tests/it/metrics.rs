@@ -49,3 +49,32 @@ async fn watching_into_a_closed_pipe_ends_quietly() {
     drop(lines);
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
+
+#[tokio::test]
+async fn top_prints_one_frame_of_each_tab_for_scripts() {
+    let server = FakeServer::scripted(Script::stocked()).await;
+    for (tab, word) in [
+        ("overview", "oldest waiting"),
+        ("queues", "mail"),
+        ("jobs", "0198c0de-0000-7000-8000-000000000004"),
+        ("workers", "web-2-4712"),
+        ("dead", "7,000"),
+    ] {
+        let frame = run(&server.url, ["top", "--once", "--tab", tab]).await;
+        assert_eq!(frame.code, Some(0), "{}", frame.stderr);
+        assert_eq!(frame.stdout.lines().count(), 24);
+        assert!(frame.stdout.lines().all(|line| line.chars().count() <= 80));
+        assert!(frame.stdout.contains(word), "{tab}:\n{}", frame.stdout);
+        assert!(!frame.stdout.contains('\x1b'));
+    }
+    let args = ["top", "--once", "--width", "120", "--height", "10"];
+    let frame = run(&server.url, args).await;
+    assert_eq!(frame.stdout.lines().count(), 10);
+    assert_eq!(run(&server.url, ["top"]).await.code, Some(2));
+    assert_eq!(
+        run(&server.url, ["top", "--width", "9"]).await.code,
+        Some(2)
+    );
+    let nobody = ["top", "--once", "--retry-for", "0s"];
+    assert_eq!(run("http://127.0.0.1:9", nobody).await.code, Some(6));
+}

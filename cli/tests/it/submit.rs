@@ -1,7 +1,8 @@
-use jobflow::proto::submit_job_request::When;
+use jobflow::proto::submit_job_request::{StartLimit, When};
+use jobflow::proto::{KeyScope, OnConflict};
 
 use crate::cli::{run, run_with_input};
-use crate::fake::{FakeServer, Script};
+use crate::fake::{FakeServer, Script, id};
 
 #[tokio::test]
 async fn the_payload_arrives_byte_for_byte() {
@@ -58,6 +59,53 @@ async fn every_option_reaches_the_server() {
     assert_eq!(request.timeout, Some(seconds(30)));
     assert_eq!(request.headers["b"], "x=y");
     assert_eq!(request.idempotency_key, "k1");
+}
+
+#[tokio::test]
+async fn the_rules_of_a_submit_reach_the_server() {
+    let server = FakeServer::start().await;
+    let rules = "--tag eu --tag x:1 --start-within 1h --on-conflict cancel-active \
+                 --key-scope unfinished --idempotency-key k1";
+    let one = format!("submit resize {rules}");
+    assert_eq!(run(&server.url, one.split_whitespace()).await.code, Some(0));
+    // As defaults of lines, which may say otherwise.
+    let many = format!("submit - {}", rules.replace("--idempotency-key k1", ""));
+    let lines = "{\"kind\":\"a\"}\n{\"kind\":\"b\",\"tags\":[],\"on_conflict\":\"reject\",\
+                 \"key_scope\":\"kept\",\"start_before\":\"2030-01-31T09:00:00Z\"}\n";
+    let outcome = run_with_input(&server.url, many.split_whitespace(), lines).await;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+
+    let requests = server.script().requests.clone();
+    let hour = prost_types::Duration {
+        seconds: 3_600,
+        nanos: 0,
+    };
+    for request in &requests[..2] {
+        assert_eq!(request.tags, ["eu", "x:1"]);
+        assert_eq!(request.start_limit, Some(StartLimit::StartWithin(hour)));
+        assert_eq!(request.on_conflict(), OnConflict::CancelActive);
+        assert_eq!(request.key_scope(), KeyScope::Unfinished);
+    }
+    assert!(requests[2].tags.is_empty());
+    assert_eq!(requests[2].on_conflict(), OnConflict::Reject);
+    assert_eq!(requests[2].key_scope(), KeyScope::Kept);
+    assert!(matches!(
+        requests[2].start_limit,
+        Some(StartLimit::StartBeforeTime(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_job_that_takes_the_place_of_another_names_it() {
+    let server = FakeServer::start().await;
+    let text = run(&server.url, ["submit", "replaces"]).await.stdout;
+    assert!(
+        text.ends_with(&format!(" in place of {}\n", id(99))),
+        "{text}"
+    );
+    let json = run(&server.url, ["submit", "replaces", "-o", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["replaced_id"], id(99));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use jobflow::{LAYOUT_VERSION, proto};
 use proto::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
 
+use super::status::reply;
 use crate::app::App;
 
 pub(super) struct Admin(pub(super) App);
@@ -21,5 +22,13 @@ impl AdminService for Admin {
             start_time: Some(self.0.started.into()),
             store_version: self.0.store.version().unwrap_or_default(),
         }))
+    }
+
+    async fn check_integrity(
+        &self,
+        _: Request<proto::CheckIntegrityRequest>,
+    ) -> Result<Response<proto::CheckIntegrityResponse>, Status> {
+        let checked = self.0.queue.check_integrity().await;
+        reply(checked.map(Into::into))
     }
 }

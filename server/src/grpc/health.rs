@@ -2,6 +2,7 @@
 
 use jobflow::proto::{
     admin_service_server, job_service_server, metrics_service_server, queue_service_server,
+    worker_service_server,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,11 +15,12 @@ use crate::store_watch::StoreState;
 pub(crate) type HealthService = HealthServer<tonic_health::server::HealthService>;
 
 /// The whole server, and each service by its name.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "",
     job_service_server::SERVICE_NAME,
     queue_service_server::SERVICE_NAME,
     metrics_service_server::SERVICE_NAME,
+    worker_service_server::SERVICE_NAME,
     admin_service_server::SERVICE_NAME,
 ];
 

@@ -1,19 +1,14 @@
-//! `JobService`.
+//! `JobService`: its calls. What each does stands in the files beside.
 
-use std::time::Duration;
-
-use jobflow::{Error, JobId, Result, proto};
+use jobflow::{Result, proto};
 use proto::job_service_server::JobService;
-use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::look;
 use super::status::reply;
+use super::watch::Messages;
 use crate::app::App;
 use crate::deadline;
-
-/// How long a wait lasts when neither the request nor the call says so.
-const DEFAULT_WAIT: Duration = Duration::from_secs(60);
-const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 pub(super) struct Jobs(pub(super) App);
 
@@ -46,7 +41,7 @@ impl JobService for Jobs {
         &self,
         request: Request<proto::GetJobRequest>,
     ) -> Result<Response<proto::GetJobResponse>, Status> {
-        reply(self.get(&request.into_inner().id).await)
+        reply(self.get(request.into_inner()).await)
     }
 
     async fn wait_job(
@@ -56,63 +51,122 @@ impl JobService for Jobs {
         let by_deadline = deadline::time_to_answer(request.extensions());
         reply(self.wait(request.into_inner(), by_deadline).await)
     }
-}
 
-impl Jobs {
-    async fn get(&self, id: &str) -> Result<proto::GetJobResponse> {
-        let job = self.0.queue.get(id.parse()?).await?;
-        Ok(proto::GetJobResponse {
-            job: Some(job.into()),
-        })
-    }
+    type WatchJobStream = Messages<proto::WatchJobResponse>;
 
-    async fn wait(
+    async fn watch_job(
         &self,
-        request: proto::WaitJobRequest,
-        by_deadline: Option<Duration>,
-    ) -> Result<proto::WaitJobResponse> {
-        let id: JobId = request.id.parse()?;
-        let asked = request
-            .timeout
-            .map(|timeout| wait_time(&timeout))
-            .transpose()?;
-        let time = match (asked, by_deadline) {
-            (Some(asked), Some(deadline)) => asked.min(deadline),
-            (Some(time), None) | (None, Some(time)) => time.min(MAX_WAIT),
-            (None, None) => DEFAULT_WAIT,
-        };
-        let job = self.0.events.wait_final(id, Instant::now() + time).await?;
-        Ok(proto::WaitJobResponse {
-            job: Some(job.into()),
-        })
+        request: Request<proto::WatchJobRequest>,
+    ) -> Result<Response<Self::WatchJobStream>, Status> {
+        reply(self.watch(request.into_inner()).await)
     }
-}
 
-fn wait_time(timeout: &prost_types::Duration) -> Result<Duration> {
-    let refused = || Error::invalid("timeout", "must be 0 to 1 h");
-    let time = proto::duration_from("timeout", timeout).map_err(|_| refused())?;
-    if time > MAX_WAIT {
-        Err(refused())
-    } else {
-        Ok(time)
+    type WatchEventsStream = Messages<proto::WatchEventsResponse>;
+
+    async fn watch_events(
+        &self,
+        request: Request<proto::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        reply(self.follow(request.into_inner()).await)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    async fn list_jobs(
+        &self,
+        request: Request<proto::ListJobsRequest>,
+    ) -> Result<Response<proto::ListJobsResponse>, Status> {
+        reply(self.list(request.into_inner()).await)
+    }
 
-    #[test]
-    fn a_wait_is_bounded() {
-        let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
-        assert_eq!(
-            wait_time(&seconds(3601)).unwrap_err().field(),
-            Some("timeout")
-        );
-        assert_eq!(
-            wait_time(&seconds(-1)).unwrap_err().field(),
-            Some("timeout")
-        );
-        assert_eq!(wait_time(&seconds(3600)), Ok(MAX_WAIT));
+    async fn list_job_logs(
+        &self,
+        request: Request<proto::ListJobLogsRequest>,
+    ) -> Result<Response<proto::ListJobLogsResponse>, Status> {
+        reply(self.list_logs(request.into_inner()).await)
+    }
+
+    async fn explain_job(
+        &self,
+        request: Request<proto::ExplainJobRequest>,
+    ) -> Result<Response<proto::ExplainJobResponse>, Status> {
+        reply(self.explain(request.into_inner()).await)
+    }
+
+    async fn count_jobs(
+        &self,
+        request: Request<proto::CountJobsRequest>,
+    ) -> Result<Response<proto::CountJobsResponse>, Status> {
+        let until = look::until(request.extensions());
+        reply(self.count(request.into_inner(), until).await)
+    }
+
+    async fn list_dead_letter_groups(
+        &self,
+        request: Request<proto::ListDeadLetterGroupsRequest>,
+    ) -> Result<Response<proto::ListDeadLetterGroupsResponse>, Status> {
+        let until = look::until(request.extensions());
+        reply(self.list_dead_letters(request.into_inner(), until).await)
+    }
+
+    async fn update_job(
+        &self,
+        request: Request<proto::UpdateJobRequest>,
+    ) -> Result<Response<proto::UpdateJobResponse>, Status> {
+        reply(self.update(request.into_inner()).await)
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<proto::CancelJobRequest>,
+    ) -> Result<Response<proto::CancelJobResponse>, Status> {
+        reply(self.cancel(request.into_inner()).await)
+    }
+
+    async fn retry_job(
+        &self,
+        request: Request<proto::RetryJobRequest>,
+    ) -> Result<Response<proto::RetryJobResponse>, Status> {
+        reply(self.retry(request.into_inner()).await)
+    }
+
+    async fn promote_job(
+        &self,
+        request: Request<proto::PromoteJobRequest>,
+    ) -> Result<Response<proto::PromoteJobResponse>, Status> {
+        reply(self.promote(request.into_inner()).await)
+    }
+
+    async fn delete_job(
+        &self,
+        request: Request<proto::DeleteJobRequest>,
+    ) -> Result<Response<proto::DeleteJobResponse>, Status> {
+        reply(self.delete(request.into_inner()).await)
+    }
+
+    async fn start_bulk_operation(
+        &self,
+        request: Request<proto::StartBulkOperationRequest>,
+    ) -> Result<Response<proto::StartBulkOperationResponse>, Status> {
+        reply(self.start_bulk(request.into_inner()).await)
+    }
+
+    async fn get_bulk_operation(
+        &self,
+        request: Request<proto::GetBulkOperationRequest>,
+    ) -> Result<Response<proto::GetBulkOperationResponse>, Status> {
+        reply(self.get_bulk(request.into_inner()).await)
+    }
+
+    async fn list_bulk_operations(
+        &self,
+        request: Request<proto::ListBulkOperationsRequest>,
+    ) -> Result<Response<proto::ListBulkOperationsResponse>, Status> {
+        reply(self.list_bulk(request.into_inner()).await)
+    }
+
+    async fn stop_bulk_operation(
+        &self,
+        request: Request<proto::StopBulkOperationRequest>,
+    ) -> Result<Response<proto::StopBulkOperationResponse>, Status> {
+        reply(self.stop_bulk(request.into_inner()).await)
     }
 }

@@ -1,13 +1,19 @@
 //! The gRPC edge: parse, make one call, reply.
 
 mod admin;
+mod bulk;
+mod change;
 mod health;
 mod jobs;
+mod look;
 mod metrics;
+mod paging;
 mod queues;
 mod routes;
 mod status;
 mod submit;
+mod watch;
+mod workers;
 
 pub(crate) use health::{HealthService, follow_store, health};
 pub(crate) use routes::{is_grpc, routes, unimplemented};

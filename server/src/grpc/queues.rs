@@ -1,16 +1,13 @@
 //! `QueueService`.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jobflow::{Error, QueueName, Result, proto};
+use jobflow::{Error, JobState, Kind, QueueName, Result, proto};
 use proto::queue_service_server::QueueService;
 use tonic::{Request, Response, Status};
 
+use super::change::etag;
+use super::paging;
 use super::status::reply;
 use crate::app::App;
-
-const DEFAULT_PAGE: usize = 100;
-const MAX_PAGE: usize = 1_000;
 
 pub(super) struct Queues(pub(super) App);
 
@@ -22,12 +19,62 @@ impl QueueService for Queues {
     ) -> Result<Response<proto::ListQueuesResponse>, Status> {
         reply(self.list(request.into_inner()).await)
     }
+
+    async fn get_queue(
+        &self,
+        request: Request<proto::GetQueueRequest>,
+    ) -> Result<Response<proto::GetQueueResponse>, Status> {
+        reply(self.get(request.into_inner()).await)
+    }
+
+    async fn update_queue(
+        &self,
+        request: Request<proto::UpdateQueueRequest>,
+    ) -> Result<Response<proto::UpdateQueueResponse>, Status> {
+        reply(self.update(request.into_inner()).await)
+    }
+
+    async fn pause_queue(
+        &self,
+        request: Request<proto::PauseQueueRequest>,
+    ) -> Result<Response<proto::PauseQueueResponse>, Status> {
+        reply(self.pause(request.into_inner()).await)
+    }
+
+    async fn resume_queue(
+        &self,
+        request: Request<proto::ResumeQueueRequest>,
+    ) -> Result<Response<proto::ResumeQueueResponse>, Status> {
+        reply(self.resume(request.into_inner()).await)
+    }
+
+    async fn drain_queue(
+        &self,
+        request: Request<proto::DrainQueueRequest>,
+    ) -> Result<Response<proto::DrainQueueResponse>, Status> {
+        reply(self.drain(request.into_inner()).await)
+    }
+
+    async fn purge_queue(
+        &self,
+        request: Request<proto::PurgeQueueRequest>,
+    ) -> Result<Response<proto::PurgeQueueResponse>, Status> {
+        reply(self.purge(request.into_inner()).await)
+    }
+
+    async fn delete_queue(
+        &self,
+        request: Request<proto::DeleteQueueRequest>,
+    ) -> Result<Response<proto::DeleteQueueResponse>, Status> {
+        reply(self.delete(request.into_inner()).await)
+    }
 }
 
 impl Queues {
     async fn list(&self, request: proto::ListQueuesRequest) -> Result<proto::ListQueuesResponse> {
-        let size = page_size(request.page_size)?;
-        let after = page_start(&request.page_token)?;
+        let size = paging::LONG.of(request.page_size)?;
+        let read = |name: &str| QueueName::new(name).ok();
+        let after = paging::place("queues", &request.page_token, read)?;
         let mut queues = self.0.queue.snapshot().await?.queues;
         queues.sort_by(|a, b| a.name.cmp(&b.name));
         queues.retain(|queue| after.as_ref().is_none_or(|after| queue.name > *after));
@@ -36,61 +83,109 @@ impl Queues {
         let last = queues.last().filter(|_| more);
         Ok(proto::ListQueuesResponse {
             next_page_token: last
-                .map(|queue| page_token(&queue.name))
+                .map(|queue| paging::token("queues", queue.name.as_str()))
                 .unwrap_or_default(),
             queues: queues.iter().map(Into::into).collect(),
         })
     }
-}
 
-fn page_size(asked: i32) -> Result<usize> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(DEFAULT_PAGE),
-        Ok(size) => Ok(size.min(MAX_PAGE)),
-        Err(_) => Err(Error::invalid("page_size", "must not be negative")),
+    async fn get(&self, request: proto::GetQueueRequest) -> Result<proto::GetQueueResponse> {
+        let queue = self.read(&name(&request.name)?).await?;
+        Ok(proto::GetQueueResponse { queue })
+    }
+
+    async fn update(
+        &self,
+        request: proto::UpdateQueueRequest,
+    ) -> Result<proto::UpdateQueueResponse> {
+        let queue = request.queue.unwrap_or_default();
+        let name = name(&queue.name)?;
+        let mask = request.update_mask.as_ref();
+        let changes = proto::settings_changes(queue.settings, mask)?;
+        let etag = etag(&request.etag);
+        self.0
+            .queue
+            .update_settings(&name, &changes, etag.as_ref())
+            .await?;
+        let queue = self.read(&name).await?;
+        Ok(proto::UpdateQueueResponse { queue })
+    }
+
+    async fn pause(&self, request: proto::PauseQueueRequest) -> Result<proto::PauseQueueResponse> {
+        let name = name(&request.name)?;
+        let kind = kind(&request.kind)?;
+        let resume = request.resume_time.as_ref();
+        let resume = resume.map(|time| proto::timestamp_from("resume_time", time));
+        self.0
+            .queue
+            .pause(&name, kind.as_ref(), &request.reason, resume.transpose()?)
+            .await?;
+        let queue = self.read(&name).await?;
+        Ok(proto::PauseQueueResponse { queue })
+    }
+
+    async fn resume(
+        &self,
+        request: proto::ResumeQueueRequest,
+    ) -> Result<proto::ResumeQueueResponse> {
+        let name = name(&request.name)?;
+        let kind = kind(&request.kind)?;
+        self.0.queue.resume(&name, kind.as_ref()).await?;
+        let queue = self.read(&name).await?;
+        Ok(proto::ResumeQueueResponse { queue })
+    }
+
+    async fn drain(&self, request: proto::DrainQueueRequest) -> Result<proto::DrainQueueResponse> {
+        let name = name(&request.name)?;
+        self.0.queue.drain(&name).await?;
+        let queue = self.read(&name).await?;
+        Ok(proto::DrainQueueResponse { queue })
+    }
+
+    async fn purge(&self, request: proto::PurgeQueueRequest) -> Result<proto::PurgeQueueResponse> {
+        let name = name(&request.name)?;
+        let states = request.states.into_iter().map(state);
+        let states = states.collect::<Result<Vec<_>>>()?;
+        let count = if request.validate_only {
+            self.0.queue.count_purge(&name, &states).await?
+        } else if request.confirm_name == name.as_str() {
+            self.0.queue.purge(&name, &states).await?
+        } else {
+            let message = "must repeat the name of the queue, unless validate_only is set";
+            return Err(Error::invalid("confirm_name", message));
+        };
+        Ok(proto::PurgeQueueResponse {
+            count: i64::try_from(count).unwrap_or(i64::MAX),
+        })
+    }
+
+    async fn delete(
+        &self,
+        request: proto::DeleteQueueRequest,
+    ) -> Result<proto::DeleteQueueResponse> {
+        self.0.queue.delete_queue(&name(&request.name)?).await?;
+        Ok(proto::DeleteQueueResponse {})
+    }
+
+    async fn read(&self, name: &QueueName) -> Result<Option<proto::Queue>> {
+        let queue = self.0.queue.queue(name).await?;
+        Ok(Some((&queue).into()))
     }
 }
 
-/// The name of the last queue of the page before. Encoded, so that nobody
-/// builds on what it is today.
-fn page_token(last: &QueueName) -> String {
-    URL_SAFE_NO_PAD.encode(last.as_str())
+/// As the field of these requests is called.
+fn name(name: &str) -> Result<QueueName> {
+    QueueName::new(name).map_err(|error| match error {
+        Error::InvalidField { message, .. } => Error::invalid("name", message),
+        other => other,
+    })
 }
 
-fn page_start(token: &str) -> Result<Option<QueueName>> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let name = URL_SAFE_NO_PAD.decode(token).ok();
-    let name = name.and_then(|name| String::from_utf8(name).ok());
-    let name = name.and_then(|name| QueueName::new(name).ok());
-    let refused = || Error::invalid("page_token", "must be a next_page_token of this server");
-    name.map(Some).ok_or_else(refused)
+fn kind(kind: &str) -> Result<Option<Kind>> {
+    (!kind.is_empty()).then(|| Kind::new(kind)).transpose()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_leads_to_the_next_page_and_others_are_refused() {
-        let mail = QueueName::new("mail").unwrap();
-        assert_eq!(page_start(&page_token(&mail)), Ok(Some(mail)));
-        assert_eq!(page_start(""), Ok(None));
-        for bad in ["mail", "%%%", "e30", "😀"] {
-            assert_eq!(
-                page_start(bad).unwrap_err().field(),
-                Some("page_token"),
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_page_is_bounded() {
-        assert_eq!(page_size(0), Ok(100));
-        assert_eq!(page_size(7), Ok(7));
-        assert_eq!(page_size(i32::MAX), Ok(1_000));
-        assert_eq!(page_size(-1).unwrap_err().field(), Some("page_size"));
-    }
+fn state(state: i32) -> Result<JobState> {
+    let known = proto::known("states", proto::JobState::try_from(state))?;
+    JobState::try_from(known).map_err(|_| Error::invalid("states", "must not be unspecified"))
 }

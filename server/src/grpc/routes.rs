@@ -12,6 +12,7 @@ use jobflow::proto::admin_service_server::AdminServiceServer;
 use jobflow::proto::job_service_server::JobServiceServer;
 use jobflow::proto::metrics_service_server::MetricsServiceServer;
 use jobflow::proto::queue_service_server::QueueServiceServer;
+use jobflow::proto::worker_service_server::WorkerServiceServer;
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
@@ -23,6 +24,7 @@ use super::health::HealthService;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::queues::Queues;
+use super::workers::Workers;
 use crate::app::App;
 use crate::deadline;
 
@@ -40,6 +42,7 @@ pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Rout
         .add_service(jobs)
         .add_service(QueueServiceServer::new(Queues(app.clone())))
         .add_service(MetricsServiceServer::new(Metrics(app.clone())))
+        .add_service(WorkerServiceServer::new(Workers(app.clone())))
         .add_service(AdminServiceServer::new(Admin(app.clone())))
         .add_service(health);
     if reflection {

@@ -44,10 +44,22 @@ pub(super) fn reply<T>(answer: Result<T>) -> Result<Response<T>, Status> {
 
 const fn grpc_code(code: Code) -> tonic::Code {
     match code {
-        Code::InvalidField | Code::PayloadTooLarge => tonic::Code::InvalidArgument,
-        Code::JobNotFound => tonic::Code::NotFound,
-        Code::LeaseLost => tonic::Code::FailedPrecondition,
-        Code::StoreOutOfMemory | Code::TooManyStreams => tonic::Code::ResourceExhausted,
+        Code::InvalidField | Code::InvalidFilter | Code::PayloadTooLarge => {
+            tonic::Code::InvalidArgument
+        }
+        Code::JobNotFound
+        | Code::QueueNotFound
+        | Code::WorkerNotFound
+        | Code::BulkOperationNotFound => tonic::Code::NotFound,
+        Code::IdempotencyConflict => tonic::Code::AlreadyExists,
+        Code::EtagMismatch => tonic::Code::Aborted,
+        Code::InvalidStateTransition
+        | Code::LeaseLost
+        | Code::QueueDraining
+        | Code::QueueNotEmpty => tonic::Code::FailedPrecondition,
+        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
+            tonic::Code::ResourceExhausted
+        }
         Code::StoreUnavailable
         | Code::StoreLoading
         | Code::StoreReadOnly

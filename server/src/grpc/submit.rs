@@ -1,10 +1,7 @@
 //! The ways in for jobs: one, a batch, a stream.
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use jobflow::{
-    DEFAULT_CONTENT_TYPE, DEFAULT_MAX_ATTEMPTS, Error, MAX_BATCH, NewJob, Priority, Result,
-    Submitted, proto,
-};
+use jobflow::{DEFAULT_CONTENT_TYPE, Error, MAX_BATCH, NewJob, Priority, Result, Submitted, proto};
 use proto::submit_job_result::Verdict;
 use tonic::Status;
 
@@ -34,6 +31,10 @@ impl Jobs {
         Ok(proto::SubmitJobResponse {
             job: Some(job),
             duplicate: submitted.duplicate,
+            replaced_id: submitted
+                .replaced
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
         })
     }
 
@@ -88,21 +89,22 @@ impl Jobs {
     }
 }
 
-/// What the request says about the job, without the payload: its sender has it.
+/// What the request says about the job, without the payload: its sender has
+/// it. What it leaves to the queue is not told here.
 fn outline(request: &proto::SubmitJobRequest) -> proto::Job {
     let content_type = match request.content_type.as_str() {
         "" => DEFAULT_CONTENT_TYPE,
         content_type => content_type,
     };
-    let max_attempts = i32::try_from(DEFAULT_MAX_ATTEMPTS).unwrap_or(i32::MAX);
     proto::Job {
         kind: request.kind.clone(),
         content_type: content_type.to_owned(),
         priority: request
             .priority
             .unwrap_or_else(|| Priority::default().get().into()),
-        max_attempts: request.max_attempts.unwrap_or(max_attempts),
+        max_attempts: request.max_attempts.unwrap_or_default(),
         idempotency_key: request.idempotency_key.clone(),
+        tags: request.tags.clone(),
         ..proto::Job::default()
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /jobs` and `GET /jobs/{id}`.
+//! `POST /jobs`, `GET /jobs/{id}` and `DELETE /jobs/{id}`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
-use jobflow::{Error, JobRecord, StoreTime};
+use jobflow::{Error, JobId, JobRecord, StoreTime};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -63,6 +63,18 @@ pub(super) async fn submit(
         },
     };
     Ok((status, location, Json(answer)).into_response())
+}
+
+#[derive(Serialize)]
+struct Cancelled {
+    success: bool,
+    job: CancelledJob,
+}
+
+#[derive(Serialize)]
+struct CancelledJob {
+    id: String,
+    status: &'static str,
 }
 
 #[derive(Serialize)]
@@ -125,6 +137,23 @@ pub(super) async fn get(
     let answer = Got {
         success: true,
         job: job.into(),
+    };
+    Ok(Json(answer).into_response())
+}
+
+/// Calls the job off: it is `cancelled` then, or `active` and asked to end.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: JobId = id.parse()?;
+    let state = app.queue.cancel(id, "", None).await?;
+    let answer = Cancelled {
+        success: true,
+        job: CancelledJob {
+            id: id.to_string(),
+            status: state.as_str(),
+        },
     };
     Ok(Json(answer).into_response())
 }

@@ -141,11 +141,21 @@ impl IntoResponse for Problem {
 /// As gRPC gateways translate the gRPC codes, but for 413, which HTTP knows better.
 const fn http_status(code: Code) -> StatusCode {
     match code {
-        Code::InvalidField => StatusCode::BAD_REQUEST,
+        Code::InvalidField | Code::InvalidFilter => StatusCode::BAD_REQUEST,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::JobNotFound => StatusCode::NOT_FOUND,
-        Code::LeaseLost => StatusCode::CONFLICT,
-        Code::StoreOutOfMemory | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+        Code::JobNotFound
+        | Code::QueueNotFound
+        | Code::WorkerNotFound
+        | Code::BulkOperationNotFound => StatusCode::NOT_FOUND,
+        Code::IdempotencyConflict
+        | Code::EtagMismatch
+        | Code::InvalidStateTransition
+        | Code::QueueNotEmpty
+        | Code::QueueDraining
+        | Code::LeaseLost => StatusCode::CONFLICT,
+        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Code::StoreUnavailable
         | Code::StoreLoading
         | Code::StoreReadOnly

@@ -20,7 +20,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) fn routes(app: &App) -> Router {
     Router::new()
         .route("/jobs", post(jobs::submit))
-        .route("/jobs/{id}", get(jobs::get))
+        .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/stats", get(stats::stats))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))

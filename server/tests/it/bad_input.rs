@@ -111,6 +111,7 @@ async fn a_request_id_goes_in_and_comes_back() {
 
     let mut request = tonic::Request::new(GetJobRequest {
         id: "42".to_owned(),
+        view: 0,
     });
     request
         .metadata_mut()

@@ -1,15 +1,25 @@
 //! The server over a real redis-server, from outside: by gRPC and by HTTP.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api_table;
 mod bad_input;
+mod bulk;
+mod change;
 mod dashboard;
+mod events;
+mod every_call;
+mod integrity;
 mod jobs;
+mod look;
 mod metrics;
 mod names;
 mod one_port;
 mod outage;
+mod queues;
 mod rest;
 mod shutdown;
 mod stream;
 mod support;
 mod wait;
+mod watch;
+mod workers;

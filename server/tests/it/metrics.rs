@@ -73,6 +73,7 @@ async fn a_finished_job_and_its_worker_are_seen() {
         kinds: vec!["*".to_owned()],
         slots: 4,
         busy: 1,
+        ..WorkerBeat::default()
     };
     queue.beat(&beat).await.unwrap();
     let claimed = server.claim("default").await;

@@ -9,9 +9,11 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use jobflow::proto::admin_service_client::AdminServiceClient;
 use jobflow::proto::job_service_client::JobServiceClient;
 use jobflow::proto::metrics_service_client::MetricsServiceClient;
 use jobflow::proto::queue_service_client::QueueServiceClient;
+use jobflow::proto::worker_service_client::WorkerServiceClient;
 use jobflow::testing::{TestQueue, TestRedis};
 use jobflow::{ClaimedJob, JobId, JobQueue, QueueName, proto};
 use jobflow_server::Config;
@@ -120,6 +122,14 @@ impl Server {
         QueueServiceClient::new(self.channel())
     }
 
+    pub(crate) fn workers(&self) -> WorkerServiceClient<Channel> {
+        WorkerServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel())
+    }
+
     pub(crate) fn metrics(&self) -> MetricsServiceClient<Channel> {
         MetricsServiceClient::new(self.channel())
     }
@@ -170,7 +180,7 @@ impl Server {
         tokio::select! {
             biased;
             ended = &mut wait => panic!("the wait ended at once: {ended:?}"),
-            found = other.get_job(proto::GetJobRequest { id }) => found.unwrap(),
+            found = other.get_job(proto::GetJobRequest { id, view: 0 }) => found.unwrap(),
         };
         tokio::spawn(wait)
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use jobflow::{JobResult, MAX_PAYLOAD};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::attempt_error::{AttemptError, CodedError};
 use crate::context::Context;
+use crate::handlers::stderr::listen;
 use crate::handlers::{Handler, HandlerFuture};
 
 /// `EX_DATAERR`: the job can never succeed.
@@ -20,15 +21,12 @@ const EXIT_FAIL: i32 = 65;
 const EXIT_LATER: i32 = 75;
 /// How much later.
 const LATER: Duration = Duration::from_secs(10);
-/// How much of the end of stderr goes into the error message.
-const TAIL: usize = 4 * 1024;
-/// Longer lines of stderr are logged in pieces.
-const LOG_LINE: u64 = 4 * 1024;
 
 /// Runs a command per attempt.
 ///
 /// Exit 0 acknowledges the job, 75 means later without a penalty, 65 fails it
-/// for good, anything else is an errored attempt. The command and what it left
+/// for good, anything else is an errored attempt. Lines on stderr go to the
+/// job's log, and `JOBFLOW_PROGRESS 42 half way` is its progress. The command and what it left
 /// running in its process group are killed when the attempt ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exec {
@@ -51,12 +49,12 @@ impl Exec {
         let mut group = Group::of(&child);
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // All four at once: a child that reads late, writes first or never
+        // All at once: a child that reads late, writes first or never
         // reads must not stop the others.
         let ((), output, tail, status) = tokio::join!(
             feed(stdin, ctx.payload()),
             collect(stdout),
-            log(stderr, ctx),
+            listen(stderr, ctx),
             exit(&mut child, &mut group, ctx),
         );
         let status = status.map_err(|error| failed(format!("can not be waited for: {error}")))?;
@@ -119,31 +117,6 @@ async fn collect(stdout: Option<ChildStdout>) -> io::Result<Output> {
 struct Output {
     kept: Vec<u8>,
     size: usize,
-}
-
-/// Logs stderr by lines and keeps its end for the error message.
-async fn log(stderr: Option<ChildStderr>, ctx: &Context) -> String {
-    let mut tail = Vec::new();
-    let Some(stderr) = stderr else {
-        return String::new();
-    };
-    let mut stderr = BufReader::new(stderr);
-    loop {
-        let mut line = Vec::new();
-        match (&mut stderr)
-            .take(LOG_LINE)
-            .read_until(b'\n', &mut line)
-            .await
-        {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        tracing::info!(job = %ctx.id(), kind = %ctx.kind(), attempt = ctx.attempt(), stderr = text.trim_end());
-        tail.extend_from_slice(&line);
-        tail.drain(..tail.len().saturating_sub(TAIL));
-    }
-    String::from_utf8_lossy(&tail).trim().to_owned()
 }
 
 async fn exit(child: &mut Child, group: &mut Group, ctx: &Context) -> io::Result<ExitStatus> {

@@ -4,6 +4,7 @@ mod exec;
 mod registry;
 mod simulate;
 mod spec;
+mod stderr;
 
 pub use self::{
     exec::Exec,

@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jobflow::JobResult;
+use jobflow::{JobResult, Report};
 use rand::Rng;
+use tokio::time::{Instant, sleep_until};
 
 use crate::attempt_error::AttemptError;
 use crate::context::Context;
@@ -13,6 +14,8 @@ use crate::handlers::{Handler, HandlerFuture};
 
 /// How long a simulated snooze is.
 const SNOOZE: Duration = Duration::from_secs(2);
+/// In how many steps an attempt is done that says how far it has come.
+const STEPS: u8 = 4;
 
 /// Waits, then ends as the dice fall.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,10 @@ pub struct Simulate {
     pub panic: f64,
     /// The share of attempts that put the job off, 0 to 1.
     pub snooze: f64,
+    /// Whether it tells its progress.
+    pub progress: bool,
+    /// Whether it logs what it does.
+    pub log: bool,
 }
 
 impl Handler for Simulate {
@@ -37,8 +44,17 @@ impl Handler for Simulate {
 impl Simulate {
     async fn attempt(&self, ctx: &Context) -> Result<Option<JobResult>, AttemptError> {
         let takes = rand::rng().random_range(self.takes.clone());
+        let work = async {
+            let begun = Instant::now();
+            let steps = if self.progress || self.log { STEPS } else { 1 };
+            for step in 1..=steps {
+                // By the clock: telling takes no time of its own.
+                sleep_until(begun + takes * u32::from(step) / u32::from(steps)).await;
+                self.tell(ctx, step).await;
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(takes) => {}
+            () = work => {}
             () = ctx.cancelled() => return Err(AttemptError::retry("cancelled")),
         }
         let dice: f64 = rand::rng().random();
@@ -56,5 +72,18 @@ impl Simulate {
             bytes: Bytes::from(result.to_string()),
             content_type: jobflow::DEFAULT_CONTENT_TYPE.to_owned(),
         }))
+    }
+
+    async fn tell(&self, ctx: &Context, step: u8) {
+        let said = format!("step {step} of {STEPS} is done");
+        let report = Report {
+            progress: self.progress.then(|| (step * (100 / STEPS), said.clone())),
+            lines: if self.log { vec![said] } else { Vec::new() },
+        };
+        if (self.progress || self.log)
+            && let Err(error) = ctx.report(report).await
+        {
+            tracing::debug!(job = %ctx.id(), %error, "a step was not told");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::handlers::{Exec, Handler, Simulate};
 /// A handler as written on the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HandlerSpec {
-    /// `simulate:DELAY[..DELAY][,fail=P%][,panic=P%][,snooze=P%]`
+    /// `simulate:DELAY[..DELAY][,fail=P%][,panic=P%][,snooze=P%][,progress][,log]`
     Simulate(Simulate),
     /// `exec:COMMAND [ARGUMENT…]`
     Exec(Exec),
@@ -73,15 +73,19 @@ fn simulate(rest: &str) -> Result<Simulate, SpecError> {
         fail: 0.0,
         panic: 0.0,
         snooze: 0.0,
+        progress: false,
+        log: false,
     };
     for part in parts {
         match part.split_once('=') {
             Some(("fail", value)) => simulate.fail = share(value)?,
             Some(("panic", value)) => simulate.panic = share(value)?,
             Some(("snooze", value)) => simulate.snooze = share(value)?,
+            None if part == "progress" => simulate.progress = true,
+            None if part == "log" => simulate.log = true,
             _ => {
                 return Err(SpecError(format!(
-                    "'{part}' is unknown: use fail=5%, panic=1% or snooze=1%"
+                    "'{part}' is unknown: use fail=5%, panic=1%, snooze=1%, progress or log"
                 )));
             }
         }
@@ -150,6 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn a_simulation_can_speak() {
+        for (spec, progress, log) in [
+            ("simulate:1s", false, false),
+            ("simulate:1s,log", false, true),
+            ("simulate:1s,fail=5%,progress,log", true, true),
+        ] {
+            let HandlerSpec::Simulate(simulate) = parse(spec) else {
+                panic!("not a simulation");
+            };
+            assert_eq!((simulate.progress, simulate.log), (progress, log), "{spec}");
+        }
+    }
+
+    #[test]
     fn a_command_has_arguments_and_may_hold_colons() {
         let exec = Exec {
             program: "python3".to_owned(),
@@ -173,6 +191,8 @@ mod tests {
             ("simulate:1s,fail=NaN%", "no share"),
             ("simulate:1s,fail=60%,panic=60%", "over 100%"),
             ("simulate:1s,color=red", "'color=red' is unknown"),
+            ("simulate:1s,progress=5%", "'progress=5%' is unknown"),
+            ("simulate:1s,", "'' is unknown"),
             ("exec:", "no command"),
             ("exec:  ", "no command"),
         ] {

@@ -54,6 +54,39 @@ async fn the_environment_describes_the_attempt() {
 }
 
 #[tokio::test]
+async fn stderr_is_the_log_of_the_job_and_tells_its_progress() {
+    let queue = TestQueue::new();
+    let script = "echo one >&2; echo JOBFLOW_PROGRESS 20 begun >&2; echo >&2; \
+        head -c 5000 /dev/zero | tr '\\0' x >&2; echo >&2; \
+        echo JOBFLOW_PROGRESS 40 half way >&2; echo JOBFLOW_PROGRESS soon >&2; printf end >&2";
+    let (worker, _script) = shell(&queue, script);
+    let id = submit(&queue, eager("{}")).await;
+    let job = wait_until(&queue, id, JobState::Completed).await;
+    let said = job.progress.unwrap();
+    assert_eq!((said.percent, said.message.as_str()), (40, "half way"));
+    let lines = queue.logs(id, 0, 100).await.unwrap().lines;
+    let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+    let (long, rest) = ("x".repeat(4_096), "x".repeat(904));
+    let all = ["one", "", &long, &rest, "JOBFLOW_PROGRESS soon", "end"];
+    assert_eq!(lines, all);
+    worker.stop().await;
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_command_may_say_more_than_is_kept() {
+    let queue = TestQueue::new();
+    let (worker, _script) = shell(&queue, "seq 1 20000 >&2");
+    let id = submit(&queue, eager("{}")).await;
+    wait_until(&queue, id, JobState::Completed).await;
+    let lines = queue.logs(id, 0, 1_000).await.unwrap().lines;
+    assert_eq!(lines.last().unwrap().text, "20000");
+    assert!(lines.len() <= 1_000);
+    worker.stop().await;
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn no_output_is_no_result() {
     let job = run("exit 0", eager("{}"), JobState::Completed).await;
     assert_eq!(job.result, None);

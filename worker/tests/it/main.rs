@@ -7,10 +7,14 @@
 mod support;
 
 mod binary;
+mod cancel;
 mod claims;
 mod exec;
 mod health;
 mod leases;
 mod outcomes;
+mod report;
 mod shutdown;
+mod signals;
+mod stuck;
 mod typed;

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobflow::testing::wait_for;
-use jobflow::{Backoff, JobId, JobQueue, JobRecord, JobResult, JobState, NewJob};
+use jobflow::testing::{TestRedis, fresh_namespace, wait_for};
+use jobflow::{Backoff, JobId, JobQueue, JobRecord, JobResult, JobState, NewJob, QueueConfig};
 use jobflow_worker::{
     AttemptError, Context, Handler, HandlerFuture, Worker, WorkerBuilder, WorkerStats,
 };
@@ -39,6 +39,16 @@ impl Running {
     }
 }
 
+/// A queue on a server of the test's own.
+pub(crate) fn open(redis: &TestRedis) -> JobQueue {
+    let config = QueueConfig {
+        redis_url: redis.url(),
+        namespace: fresh_namespace(),
+        ..QueueConfig::default()
+    };
+    JobQueue::open(config).unwrap()
+}
+
 /// A job of kind `k` whose errored attempts are repeated at once.
 pub(crate) fn eager(payload: &str) -> NewJob {
     let at_once = Backoff::new(Duration::ZERO, 1.0, Duration::ZERO).unwrap();
@@ -61,6 +71,12 @@ pub(crate) async fn wait_until(queue: &JobQueue, id: JobId, state: JobState) -> 
 pub(crate) fn error_of(job: &JobRecord) -> (&str, &str) {
     let error = job.error.as_ref().expect("the job has an error");
     (&error.code, &error.message)
+}
+
+/// The bytes of an id as a string of Lua.
+pub(crate) fn lua_bytes(id: JobId) -> String {
+    let bytes = id.as_bytes().map(|byte| format!("\\{byte:03}"));
+    format!("'{}'", bytes.concat())
 }
 
 type Run = Pin<Box<dyn Future<Output = Result<Option<JobResult>, AttemptError>> + Send>>;

@@ -1,0 +1,49 @@
+//! The server itself.
+
+use jobflow::proto;
+use proto::Severity;
+use tonic::{Request, Response, Status};
+
+use super::Fake;
+
+#[tonic::async_trait]
+impl proto::admin_service_server::AdminService for Fake {
+    async fn get_server_info(
+        &self,
+        _: Request<proto::GetServerInfoRequest>,
+    ) -> Result<Response<proto::GetServerInfoResponse>, Status> {
+        Ok(Response::new(proto::GetServerInfoResponse {
+            version: "0.1.0".to_owned(),
+            namespace: "jobflow".to_owned(),
+            layout_version: 2,
+            start_time: None,
+            store_version: "7.0.15".to_owned(),
+        }))
+    }
+
+    async fn check_integrity(
+        &self,
+        _: Request<proto::CheckIntegrityRequest>,
+    ) -> Result<Response<proto::CheckIntegrityResponse>, Status> {
+        let severity = match self.script().severity {
+            Severity::Unspecified => Severity::Warning,
+            severity => severity,
+        };
+        let worst = proto::Finding {
+            severity: severity.into(),
+            check: "STORE_PERSISTENCE".to_owned(),
+            description: "the store keeps no append-only file".to_owned(),
+            advice: "set appendonly yes".to_owned(),
+        };
+        let well = proto::Finding {
+            severity: Severity::Ok.into(),
+            check: "JOBS".to_owned(),
+            description: "every job is where it must be".to_owned(),
+            advice: String::new(),
+        };
+        Ok(Response::new(proto::CheckIntegrityResponse {
+            findings: vec![worst, well],
+            jobs: 1_204,
+        }))
+    }
+}

@@ -1,0 +1,194 @@
+//! One stream of events. It hears what the hub reads for all, and reads for
+//! itself where it is behind: resumed from a token, or too slow.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobflow::proto::{JobEvent, WatchEventsResponse};
+use jobflow::{Error, EventPositions, Filter, FilterField, Happening, QueueName, Result};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
+
+use crate::event_hub::{PAUSE, Shared, SharedBatch};
+
+/// The longest silence, well below the 15 s that are promised.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct EventStream {
+    shared: Arc<Shared>,
+    batches: Receiver<Arc<SharedBatch>>,
+    filter: Filter,
+    /// Behind what was told.
+    positions: EventPositions,
+    /// Queues to read for itself.
+    behind: BTreeSet<QueueName>,
+    /// It was too slow to hear everything, and all queues are to be read.
+    has_missed: bool,
+    /// What was read or heard, and is to be told.
+    pending: VecDeque<Arc<SharedBatch>>,
+    /// When the last message was sent; none before the first.
+    told: Option<Instant>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl EventStream {
+    pub(crate) async fn open(
+        shared: Arc<Shared>,
+        permit: OwnedSemaphorePermit,
+        batches: Receiver<Arc<SharedBatch>>,
+        filter: Filter,
+        resume_token: &str,
+    ) -> Result<Self> {
+        let queue = &shared.queue;
+        let (positions, behind) = if resume_token.is_empty() {
+            (queue.event_positions().await?, BTreeSet::new())
+        } else {
+            let positions = queue.event_positions_of(resume_token)?;
+            let known = queue.queues().await?.into_iter();
+            let behind = known.chain(positions.queues().cloned()).collect();
+            (positions, behind)
+        };
+        Ok(Self {
+            shared,
+            batches,
+            filter,
+            positions,
+            behind,
+            has_missed: false,
+            pending: VecDeque::new(),
+            told: None,
+            _permit: permit,
+        })
+    }
+
+    /// The next message: the first at once, then what happens, and at least a
+    /// heartbeat.
+    ///
+    /// # Errors
+    /// `SHUTTING_DOWN` when the server stops.
+    pub(crate) async fn next(&mut self) -> Result<WatchEventsResponse> {
+        let Some(told) = self.told else {
+            self.told = Some(Instant::now());
+            return Ok(self.message());
+        };
+        let (shared, heartbeat) = (Arc::clone(&self.shared), told + LONGEST_SILENCE);
+        let message = tokio::select! {
+            message = self.happening() => message?,
+            () = sleep_until(heartbeat) => self.message(),
+            () = shared.stopping.cancelled() => return Err(Error::ShuttingDown),
+        };
+        self.told = Some(Instant::now());
+        Ok(message)
+    }
+
+    /// The next message that tells something. Keeps its place when dropped.
+    async fn happening(&mut self) -> Result<WatchEventsResponse> {
+        loop {
+            match self.step().await {
+                Ok(Some(message)) => return Ok(message),
+                Ok(None) => {}
+                Err(error) if error.is_transient() => {
+                    debug!("can not read events: {error}");
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<WatchEventsResponse>> {
+        if let Some(batch) = self.pending.front() {
+            let told = self.tell(batch).await?;
+            let batch = &batch.batch;
+            let mut message = told;
+            self.positions.set(&batch.queue, batch.last);
+            self.pending.pop_front();
+            let is_empty = message == WatchEventsResponse::default();
+            message.resume_token = self.positions.token();
+            return Ok((!is_empty).then_some(message));
+        }
+        if self.has_missed {
+            self.behind = self.shared.queue.queues().await?.into_iter().collect();
+            self.has_missed = false;
+        }
+        if let Some(queue) = self.behind.first().cloned() {
+            let after = self.positions.of(&queue);
+            let batch = self.shared.queue.events_after(&queue, after).await?;
+            if !batch.more {
+                self.behind.remove(&queue);
+            }
+            self.pending.extend(SharedBatch::all_of(batch));
+            return Ok(None);
+        }
+        match self.batches.recv().await {
+            Ok(shared) => {
+                let batch = &shared.batch;
+                let place = self.positions.of(&batch.queue);
+                if batch.after > place {
+                    self.behind.insert(batch.queue.clone());
+                } else if batch.last > place {
+                    self.pending.push_back(shared);
+                }
+            }
+            Err(RecvError::Lagged(_)) => self.has_missed = true,
+            Err(RecvError::Closed) => return Err(Error::ShuttingDown),
+        }
+        Ok(None)
+    }
+
+    /// What a batch has to say to this stream, without the token.
+    async fn tell(&self, shared: &SharedBatch) -> Result<WatchEventsResponse> {
+        let batch = &shared.batch;
+        let mut message = WatchEventsResponse::default();
+        if !self.filter.may_mean_queue(&batch.queue) {
+            return Ok(message);
+        }
+        // A batch may begin before the place of this stream.
+        let place = self.positions.of(&batch.queue);
+        if batch.gap && batch.after >= place {
+            message.gap_queue = batch.queue.to_string();
+        }
+        let fresh = batch.entries.iter().filter(|entry| entry.id > place);
+        let mut moves = Vec::new();
+        for entry in fresh {
+            match entry.what {
+                Happening::Moved(state) => {
+                    moves.extend(entry.jobs.iter().map(|id| (entry.id, *id, state)));
+                }
+                Happening::Drained => message.drained_queues = vec![batch.queue.to_string()],
+                Happening::Reported | Happening::Deleted => {}
+            }
+        }
+        let asks_kind = self.filter.fields().any(|field| field == FilterField::Kind);
+        if !asks_kind {
+            moves
+                .retain(|(_, id, state)| self.filter.matches_move(*id, &batch.queue, None, *state));
+        }
+        if moves.is_empty() {
+            return Ok(message);
+        }
+        let kinds = shared.kinds(&self.shared.queue).await?;
+        message.events = moves
+            .into_iter()
+            .filter_map(|(at, id, state)| {
+                let kind = kinds.get(&id);
+                self.filter
+                    .matches_move(id, &batch.queue, kind, state)
+                    .then(|| JobEvent::moved(at, &batch.queue, id, kind, state))
+            })
+            .collect();
+        Ok(message)
+    }
+
+    /// A message that tells nothing but where the stream is.
+    fn message(&self) -> WatchEventsResponse {
+        WatchEventsResponse {
+            resume_token: self.positions.token(),
+            ..WatchEventsResponse::default()
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! How far a reader has come in the streams of all queues, also as text that
+//! callers bring back.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prost::Message;
+
+use super::EventId;
+use crate::error::{Error, Result};
+use crate::fingerprint::fnv1a;
+use crate::job::{Namespace, QueueName};
+
+/// Of the form of the text.
+const VERSION: u32 = 1;
+
+/// A place in the stream of every queue of a namespace. A queue that is not
+/// named is at the beginning of its stream, as it did not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPositions {
+    namespace: Namespace,
+    queues: BTreeMap<QueueName, EventId>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Packed {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    /// Of the namespace and the queues, so that other texts are told.
+    #[prost(fixed64, tag = "2")]
+    check: u64,
+    #[prost(message, repeated, tag = "3")]
+    queues: Vec<PackedQueue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PackedQueue {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(uint64, tag = "2")]
+    ms: u64,
+    #[prost(uint64, tag = "3")]
+    seq: u64,
+}
+
+impl EventPositions {
+    pub(super) const fn new(namespace: Namespace, queues: BTreeMap<QueueName, EventId>) -> Self {
+        Self { namespace, queues }
+    }
+
+    /// The place in one queue.
+    #[must_use]
+    pub fn of(&self, queue: &QueueName) -> EventId {
+        self.queues
+            .get(queue)
+            .copied()
+            .unwrap_or(EventId::BEGINNING)
+    }
+
+    /// The queues that are not at their beginning.
+    pub fn queues(&self) -> impl Iterator<Item = &QueueName> {
+        self.queues.keys()
+    }
+
+    /// Goes on to another place.
+    pub fn set(&mut self, queue: &QueueName, id: EventId) {
+        if id == EventId::BEGINNING {
+            self.queues.remove(queue);
+        } else if let Some(place) = self.queues.get_mut(queue) {
+            *place = id;
+        } else {
+            self.queues.insert(queue.clone(), id);
+        }
+    }
+
+    /// The text to give out.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let queues = self.queues.iter().map(|(name, id)| PackedQueue {
+            name: name.to_string(),
+            ms: id.ms,
+            seq: id.seq,
+        });
+        let mut packed = Packed {
+            version: VERSION,
+            check: 0,
+            queues: queues.collect(),
+        };
+        packed.check = packed.check(&self.namespace);
+        URL_SAFE_NO_PAD.encode(packed.encode_to_vec())
+    }
+
+    pub(super) fn from_token(namespace: &Namespace, token: &str) -> Result<Self> {
+        Self::unpack(namespace, token).ok_or_else(|| {
+            Error::invalid(
+                "resume_token",
+                "must be the resume_token of a message of this installation",
+            )
+        })
+    }
+
+    fn unpack(namespace: &Namespace, token: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let packed = Packed::decode(&bytes[..]).ok()?;
+        let is_own = packed.version == VERSION && packed.check == packed.check(namespace);
+        let queue = |queue: &PackedQueue| {
+            let (ms, seq) = (queue.ms, queue.seq);
+            Some((QueueName::new(&queue.name).ok()?, EventId { ms, seq }))
+        };
+        let queues: Option<_> = packed.queues.iter().map(queue).collect();
+        is_own.then(|| queues.map(|queues| Self::new(namespace.clone(), queues)))?
+    }
+}
+
+impl Packed {
+    fn check(&self, namespace: &Namespace) -> u64 {
+        let queues = self.queues.iter().flat_map(Message::encode_to_vec);
+        fnv1a(namespace.as_str().bytes().chain([0]).chain(queues))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_reads_back_and_others_are_refused() {
+        let (own, other) = (Namespace::default(), Namespace::new("other").unwrap());
+        let mut positions = EventPositions::new(own.clone(), BTreeMap::new());
+        let (mail, video) = (
+            QueueName::new("mail").unwrap(),
+            QueueName::new("video").unwrap(),
+        );
+        positions.set(&mail, EventId { ms: 9, seq: 1 });
+        positions.set(&video, EventId { ms: 9, seq: 2 });
+        positions.set(&video, EventId::BEGINNING);
+        let token = positions.token();
+        assert_eq!(EventPositions::from_token(&own, &token), Ok(positions));
+        let longer = format!("{token}AA");
+        for bad in [&token[1..], &longer, "", "AA", "mail", "%%%", "😀"] {
+            let refused = EventPositions::from_token(&own, bad);
+            assert_eq!(
+                refused.unwrap_err().field(),
+                Some("resume_token"),
+                "{bad:?}"
+            );
+        }
+        assert!(EventPositions::from_token(&other, &token).is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! The steps of a bulk operation. Each reads where the operation is, finds the
+//! next jobs, and has one script change them and move it on; that script does
+//! nothing when somebody else has moved it on before.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::record::Record;
+use super::{BulkOperation, BulkState};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::job::{JobId, JobRecord, QueueName, StoreTime};
+use crate::keys;
+use crate::queue::change::{Change, MAX_CHANGES};
+use crate::queue::list::{Columns, Order, Plan, Position, Walk};
+use crate::queue::{BulkStep, JobQueue};
+use crate::state::JobState;
+
+/// The cursor of a queue in which nothing is left to do.
+const END: &str = "end";
+/// Steps a second of an operation that has a rate.
+const STEPS_A_SECOND: f64 = 5.0;
+
+/// An operation as one server runs it.
+pub(crate) struct BulkRun {
+    id: String,
+    record: Record,
+    change: Change,
+    /// Of one by filter.
+    plan: Option<Plan>,
+    /// Queues that are left; the last is gone through now.
+    left: Vec<QueueName>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// The next step may follow after this long.
+    Again(Duration),
+    /// The operation is over.
+    Over,
+}
+
+impl JobQueue {
+    /// Takes an operation up where it is.
+    pub(crate) async fn open_bulk(&self, id: &str) -> Result<BulkRun> {
+        let (record, _) = self.read_bulk(id).await?;
+        let action = record.action();
+        let plan = if record.by_ids {
+            None
+        } else {
+            let filter = action.narrow(&Filter::parse(&record.filter)?);
+            // What tells whether a job moved after the start.
+            let times = Columns {
+                spec: true,
+                meta: true,
+                ..Columns::default()
+            };
+            Some(Plan::new(&filter, Order::Stored)?.reading(times))
+        };
+        let mut left = Vec::new();
+        for queue in record.queues.iter().rev() {
+            left.push(QueueName::new(queue)?);
+        }
+        Ok(BulkRun {
+            id: id.to_owned(),
+            change: action.change(&record.reason),
+            plan,
+            left,
+            record,
+        })
+    }
+
+    /// Where the ids are; those that are nowhere stand under `None`.
+    pub(super) async fn place_ids(
+        &self,
+        queues: &[QueueName],
+        ids: &[JobId],
+    ) -> Result<BTreeMap<Option<QueueName>, Vec<JobId>>> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut placed = BTreeMap::<_, Vec<_>>::new();
+        for queue in queues {
+            let plan = Plan::of_ids(ids.iter().filter(|id| id.may_belong_to(queue)).copied());
+            let mut walk = Walk::new(self, &plan, vec![queue.clone()], Position::default());
+            while walk.current().is_some() {
+                let passed = walk.step(usize::MAX).await?;
+                let found: Vec<_> = passed
+                    .iter()
+                    .filter_map(|passed| passed.job.as_ref())
+                    .collect();
+                ids.retain(|id| found.iter().all(|job| job.id != *id));
+                if !found.is_empty() {
+                    let here = placed.entry(Some(queue.clone())).or_default();
+                    here.extend(found.iter().map(|job| job.id));
+                }
+            }
+        }
+        if !ids.is_empty() {
+            placed.insert(None, ids);
+        }
+        Ok(placed)
+    }
+}
+
+impl BulkRun {
+    /// Takes the next step, unless the operation is over.
+    pub(crate) async fn step(&mut self, queue: &JobQueue) -> Result<Stepped> {
+        let (_, end) = queue.read_bulk(&self.id).await?;
+        if end.is_some() {
+            return Ok(Stepped::Over);
+        }
+        let Some(name) = self.left.last().cloned() else {
+            let operation = queue.get_bulk(&self.id).await?;
+            queue.end_bulk(&operation, BulkState::Done).await?;
+            return Ok(Stepped::Over);
+        };
+        let cursor = self.cursor(queue, &name).await?;
+        if cursor == END {
+            self.left.pop();
+            return Ok(Stepped::Again(Duration::ZERO));
+        }
+        let (ids, next_cursor) = match &self.plan {
+            Some(plan) => self.meant(queue, plan, &name, &cursor).await?,
+            None => self.named(&name, &cursor)?,
+        };
+        let step = BulkStep {
+            operation: self.id.clone(),
+            expected_cursor: cursor,
+            next_cursor,
+        };
+        let done = queue
+            .change_jobs(&name, &self.change, &ids, Some(&step))
+            .await?;
+        // Overtaken by another server, whose turn it is to wait.
+        let count = if done.is_some() { ids.len() } else { 0 };
+        Ok(Stepped::Again(self.pause(count)))
+    }
+
+    async fn cursor(&self, queue: &JobQueue, name: &QueueName) -> Result<String> {
+        let mut get = ::redis::cmd("HGET");
+        get.arg(queue.core.keys(name).bulk())
+            .arg(keys::bulk_field(&self.id, "cursor"));
+        let cursor: Option<String> = queue.core.store.run(&get).await?;
+        Ok(cursor.unwrap_or_default())
+    }
+
+    /// The next jobs that the filter means.
+    async fn meant(
+        &self,
+        queue: &JobQueue,
+        plan: &Plan,
+        name: &QueueName,
+        cursor: &str,
+    ) -> Result<(Vec<JobId>, String)> {
+        let start = Position::read(cursor, &self.id).map_err(|_| self.lost())?;
+        let mut walk = Walk::new(queue, plan, vec![name.clone()], start);
+        let (jobs, next) = walk.page(self.size()).await?;
+        let since = StoreTime(self.record.created_ms);
+        let ids = jobs.iter().filter(|job| !has_moved(job, since));
+        let next = next.map_or_else(|| END.to_owned(), |next| next.write(&self.id));
+        Ok((ids.map(|job| job.id).collect(), next))
+    }
+
+    /// The next of the ids that were named.
+    fn named(&self, name: &QueueName, cursor: &str) -> Result<(Vec<JobId>, String)> {
+        let all = self
+            .record
+            .ids
+            .get(name.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let from = match cursor {
+            "" => 0,
+            number => number.parse().map_err(|_| self.lost())?,
+        };
+        let ids = all.chunks(16).skip(from).take(self.size());
+        let next = from + self.size();
+        let next = if next * 16 >= all.len() {
+            END.to_owned()
+        } else {
+            next.to_string()
+        };
+        Ok((ids.filter_map(JobId::from_slice).collect(), next))
+    }
+
+    fn lost(&self) -> Error {
+        Error::Internal {
+            message: format!("the cursor of bulk operation {} can not be read", self.id),
+        }
+    }
+
+    /// Jobs of one step.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small number that is not negative"
+    )]
+    fn size(&self) -> usize {
+        if self.record.rate == 0.0 {
+            return MAX_CHANGES;
+        }
+        ((self.record.rate / STEPS_A_SECOND).ceil() as usize).clamp(1, MAX_CHANGES)
+    }
+
+    /// How long so many jobs take at the operation's rate.
+    fn pause(&self, jobs: usize) -> Duration {
+        if self.record.rate == 0.0 || jobs == 0 {
+            return Duration::ZERO;
+        }
+        // A rate close to zero must not make a pause that no clock can measure.
+        Duration::from_secs_f64((jobs as f64 / self.record.rate).min(24.0 * 3_600.0))
+    }
+}
+
+/// Whether a job was created or moved after an instant, as far as its record tells.
+fn has_moved(job: &JobRecord, since: StoreTime) -> bool {
+    let is_later = |time: Option<StoreTime>| time.is_some_and(|time| time > since);
+    let became_ready = match job.state {
+        JobState::Waiting | JobState::Active => job.ready,
+        _ => None,
+    };
+    job.created > since || is_later(job.finished) || is_later(job.started) || is_later(became_ready)
+}
+
+impl BulkOperation {
+    /// Whether nothing more happens to it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state != BulkState::Running
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(rate: f64) -> BulkRun {
+        let record = Record {
+            rate,
+            ..Record::default()
+        };
+        BulkRun {
+            id: String::new(),
+            change: Change::Retry,
+            plan: None,
+            left: Vec::new(),
+            record,
+        }
+    }
+
+    #[test]
+    fn steps_and_pauses_make_the_rate() {
+        for (rate, size, pause_ms) in [
+            (0.0, MAX_CHANGES, 0),
+            (0.5, 1, 2_000),
+            (5.0, 1, 200),
+            (200.0, 40, 200),
+            (1_000.0, MAX_CHANGES, 100),
+        ] {
+            let run = run(rate);
+            assert_eq!(run.size(), size, "{rate}");
+            assert_eq!(run.pause(size).as_millis(), pause_ms, "{rate}");
+        }
+        assert_eq!(run(5.0).pause(0), Duration::ZERO);
+        assert!(run(f64::MIN_POSITIVE).pause(100) <= Duration::from_secs(86_400));
+    }
+}

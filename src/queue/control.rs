@@ -1,0 +1,171 @@
+//! Control a whole queue: pause, drain, purge, delete.
+
+use crate::error::{Error, Result};
+use crate::job::{Kind, QueueName, StoreTime};
+use crate::keys;
+use crate::lua::{self, Call};
+use crate::new_job::LATEST;
+use crate::queue::JobQueue;
+use crate::queue::change::check_reason;
+use crate::state::JobState;
+
+/// The most jobs that one step of a purge deletes.
+const STEP: u64 = 200;
+
+impl JobQueue {
+    /// Keeps the jobs of a queue, or of one kind in it, from being claimed.
+    /// Pausing again gives the pause another reason and end.
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, `INVALID_FIELD` for a reason over 1 KiB, a time too
+    /// far ahead or a 33rd kind, and any fault of the store.
+    pub async fn pause(
+        &self,
+        queue: &QueueName,
+        kind: Option<&Kind>,
+        reason: &str,
+        resume: Option<StoreTime>,
+    ) -> Result<()> {
+        check_reason(reason)?;
+        if resume.is_some_and(|time| time.0 >= LATEST) {
+            return Err(Error::invalid("resume_time", "is too far ahead"));
+        }
+        let resume = resume.map_or(0, |time| time.0);
+        match self
+            .set_pause(queue, kind, "pause", resume, reason)
+            .await?
+            .as_str()
+        {
+            "FULL" => Err(Error::invalid(
+                "kind",
+                "32 kinds of this queue are paused already",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a pause; that of the queue and its draining, or that of one kind.
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, and any fault of the store.
+    pub async fn resume(&self, queue: &QueueName, kind: Option<&Kind>) -> Result<()> {
+        self.set_pause(queue, kind, "resume", 0, "").await.map(drop)
+    }
+
+    async fn set_pause(
+        &self,
+        queue: &QueueName,
+        kind: Option<&Kind>,
+        word: &str,
+        resume: u64,
+        reason: &str,
+    ) -> Result<String> {
+        self.check_known(queue).await?;
+        let mut call = Call::new(&lua::PAUSE, &self.core.keys(queue));
+        call.arg(kind.map_or("", Kind::as_str))
+            .arg(word)
+            .arg(resume)
+            .arg(reason);
+        call.run(&self.core.store).await
+    }
+
+    /// Refuses new jobs with `QUEUE_DRAINING` while those that are there run
+    /// to their end. [`JobQueue::resume`] opens the queue again.
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, and any fault of the store.
+    pub async fn drain(&self, queue: &QueueName) -> Result<()> {
+        self.check_known(queue).await?;
+        let call = Call::new(&lua::DRAIN, &self.core.keys(queue));
+        call.run(&self.core.store).await
+    }
+
+    /// Deletes the jobs of some states that are there now, in bounded steps.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, `INVALID_FIELD` when no state is given or `Active`
+    /// is among them, and any fault of the store.
+    pub async fn purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
+        let mut purged = 0;
+        for (state, size) in self.purgeable(queue, states).await? {
+            // What is added meanwhile is not meant, and must not keep this going.
+            let mut left = size;
+            while left > 0 {
+                let mut call = Call::new(&lua::PURGE, &self.core.keys(queue));
+                call.arg(state.as_str()).arg(left.min(STEP));
+                let deleted: u64 = call.run_once(&self.core.store).await?;
+                purged += deleted;
+                if deleted == 0 {
+                    break;
+                }
+                left = left.saturating_sub(deleted);
+            }
+        }
+        Ok(purged)
+    }
+
+    /// How many jobs a purge would delete now.
+    ///
+    /// # Errors
+    /// As for [`JobQueue::purge`].
+    pub async fn count_purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
+        let sizes = self.purgeable(queue, states).await?;
+        Ok(sizes.into_iter().map(|(_, size)| size).sum())
+    }
+
+    /// Each of the states once, and how many jobs are in it.
+    async fn purgeable(
+        &self,
+        queue: &QueueName,
+        states: &[JobState],
+    ) -> Result<Vec<(JobState, u64)>> {
+        if states.is_empty() || states.contains(&JobState::Active) {
+            return Err(Error::invalid("states", "must be given, and not be active"));
+        }
+        let sizes = self.queue(queue).await?.counts;
+        let once = JobState::ALL
+            .into_iter()
+            .filter(|state| states.contains(state));
+        Ok(once.map(|state| (state, sizes.of(state))).collect())
+    }
+
+    /// Deletes a queue that has no jobs, with its settings and totals. The
+    /// next submit or worker makes it anew.
+    ///
+    /// # Errors
+    /// `QUEUE_NOT_FOUND`, `QUEUE_NOT_EMPTY`, and any fault of the store.
+    pub async fn delete_queue(&self, queue: &QueueName) -> Result<()> {
+        self.check_known(queue).await?;
+        let call = Call::new(&lua::DELETE_QUEUE, &self.core.keys(queue));
+        let jobs: u64 = call.run(&self.core.store).await?;
+        if jobs > 0 {
+            let queue = queue.clone();
+            return Err(Error::QueueNotEmpty { queue, jobs });
+        }
+        let set = keys::queues(&self.core.config.namespace);
+        let mut remove = ::redis::cmd("SREM");
+        remove.arg(set).arg(queue.as_str());
+        self.core.forget_queue(queue);
+        self.core.store.run::<()>(&remove).await?;
+        if self.queue_snapshot(queue).await?.totals.submitted > 0 {
+            // A job came in meanwhile and has made it anew.
+            self.core.register(queue).await?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `QUEUE_NOT_FOUND` unless somebody has submitted to the queue or worked on it.
+    pub(crate) async fn check_known(&self, queue: &QueueName) -> Result<()> {
+        let set = keys::queues(&self.core.config.namespace);
+        let mut ask = ::redis::cmd("SISMEMBER");
+        ask.arg(set).arg(queue.as_str());
+        if self.core.store.run::<bool>(&ask).await? {
+            return Ok(());
+        }
+        Err(Error::QueueNotFound {
+            queue: queue.clone(),
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! Look at the health of the whole store: its settings, and where each job is.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::queue::JobQueue;
+
+/// The oldest Redis that has every command that is used.
+const OLDEST: [u32; 2] = [6, 2];
+/// How often the round trip is measured; the median counts.
+const PINGS: usize = 9;
+const SLOW: Duration = Duration::from_millis(10);
+const TOO_SLOW: Duration = Duration::from_millis(250);
+/// Shares of `maxmemory`.
+const MUCH_MEMORY: f64 = 0.8;
+const TOO_MUCH_MEMORY: f64 = 0.95;
+/// The most problems of jobs that are told one by one.
+const MAX_PROBLEMS: usize = 20;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Integrity {
+    /// The worst first.
+    pub findings: Vec<Finding>,
+    /// Jobs looked at.
+    pub jobs: usize,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was looked at: a stable word.
+    pub check: &'static str,
+    /// What was found, one sentence.
+    pub description: String,
+    /// What to do about it; empty when it is well.
+    pub advice: &'static str,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It is well.
+    Ok,
+    /// It works, but is not what production wants.
+    Warning,
+    /// Jobs are lost or stuck, or can be.
+    Error,
+}
+
+impl JobQueue {
+    /// Checks the settings of the store and, as [`JobQueue::audit`] does, the
+    /// place of each job. What looks wrong is looked at twice, since jobs move
+    /// meanwhile. It reads all jobs: do not do it all the time.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn check_integrity(&self) -> Result<Integrity> {
+        let info: String = self
+            .core
+            .store
+            .run(::redis::cmd("INFO").arg("everything"))
+            .await?;
+        let info = Info(&info);
+        let mut findings = vec![
+            version(&info),
+            eviction(&info),
+            persistence(&info),
+            memory(&info),
+            latency(self.median_round_trip().await?),
+        ];
+        let mut audit = self.audit().await?;
+        if !audit.problems.is_empty() {
+            let first: BTreeSet<_> = audit.problems.into_iter().collect();
+            audit = self.audit().await?;
+            audit.problems.retain(|problem| first.contains(problem));
+        }
+        findings.extend(jobs(audit.jobs, audit.problems));
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        let jobs = audit.jobs;
+        Ok(Integrity { findings, jobs })
+    }
+
+    async fn median_round_trip(&self) -> Result<Duration> {
+        let mut times = [Duration::ZERO; PINGS];
+        for time in &mut times {
+            let asked = Instant::now();
+            self.core.store.run::<String>(&::redis::cmd("PING")).await?;
+            *time = asked.elapsed();
+        }
+        times.sort_unstable();
+        Ok(times[PINGS / 2])
+    }
+}
+
+/// What `INFO` answers.
+struct Info<'a>(&'a str);
+
+impl Info<'_> {
+    fn text(&self, name: &str) -> &str {
+        let mut lines = self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+}
+
+impl Finding {
+    fn new(
+        severity: Severity,
+        check: &'static str,
+        description: impl Into<String>,
+        advice: &'static str,
+    ) -> Self {
+        Self {
+            severity,
+            check,
+            description: description.into(),
+            advice,
+        }
+    }
+}
+
+fn version(info: &Info<'_>) -> Finding {
+    let version = info.text("redis_version");
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let [major, minor] = OLDEST.map(|_| numbers.next().unwrap_or(0));
+    let found = format!("Redis is version {version}");
+    if [major, minor] < OLDEST {
+        let advice = "Use Redis 6.2 or later.";
+        return Finding::new(Severity::Error, "STORE_VERSION", found, advice);
+    }
+    Finding::new(Severity::Ok, "STORE_VERSION", found, "")
+}
+
+fn eviction(info: &Info<'_>) -> Finding {
+    let policy = info.text("maxmemory_policy");
+    let found = format!("maxmemory-policy is {policy}");
+    if policy != "noeviction" {
+        let advice = "Set maxmemory-policy to noeviction: any other lets Redis delete jobs.";
+        return Finding::new(Severity::Error, "STORE_EVICTION", found, advice);
+    }
+    Finding::new(Severity::Ok, "STORE_EVICTION", found, "")
+}
+
+fn persistence(info: &Info<'_>) -> Finding {
+    let tell = |severity, found, advice| Finding::new(severity, "STORE_PERSISTENCE", found, advice);
+    let failed = [
+        "aof_last_write_status",
+        "aof_last_bgrewrite_status",
+        "rdb_last_bgsave_status",
+    ]
+    .into_iter()
+    .find(|name| info.text(name) == "err");
+    if let Some(name) = failed {
+        let found = format!("Redis could not write to its disk: {name} is err");
+        return tell(
+            Severity::Error,
+            found,
+            "Look at the log of Redis and at its disk.",
+        );
+    }
+    if info.number("aof_enabled") == 0 {
+        let found = "The append-only file is off: a crash of Redis loses jobs".to_owned();
+        return tell(Severity::Warning, found, "Set appendonly yes.");
+    }
+    tell(Severity::Ok, "The append-only file is on".to_owned(), "")
+}
+
+fn memory(info: &Info<'_>) -> Finding {
+    let tell = |severity, found, advice| Finding::new(severity, "STORE_MEMORY", found, advice);
+    let (used, limit) = (info.number("used_memory"), info.number("maxmemory"));
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    if limit == 0 {
+        let found = format!("Redis uses {} MiB and has no limit", mib(used));
+        let advice =
+            "Set maxmemory, so that a flood of jobs is refused before the machine runs out.";
+        return tell(Severity::Warning, found, advice);
+    }
+    let share = used as f64 / limit as f64;
+    let found = format!(
+        "Redis uses {} MiB of {} MiB, {:.0} %",
+        mib(used),
+        mib(limit),
+        100.0 * share
+    );
+    let advice =
+        "Add workers, keep fewer final jobs, or raise maxmemory: a full Redis takes no new jobs.";
+    if share >= TOO_MUCH_MEMORY {
+        tell(Severity::Error, found, advice)
+    } else if share >= MUCH_MEMORY {
+        tell(Severity::Warning, found, advice)
+    } else {
+        tell(Severity::Ok, found, "")
+    }
+}
+
+fn latency(median: Duration) -> Finding {
+    let found = format!(
+        "Redis answers within {:.1} ms",
+        median.as_secs_f64() * 1_000.0
+    );
+    let advice =
+        "Look for a slow network, a busy machine or slow commands of others (SLOWLOG GET).";
+    let (severity, advice) = if median >= TOO_SLOW {
+        (Severity::Error, advice)
+    } else if median >= SLOW {
+        (Severity::Warning, advice)
+    } else {
+        (Severity::Ok, "")
+    };
+    Finding::new(severity, "STORE_LATENCY", found, advice)
+}
+
+fn jobs(looked_at: usize, problems: Vec<String>) -> Vec<Finding> {
+    let tell = |found| {
+        let advice = "Look for other programs that write to the keys of JobFlow; delete and submit \
+                      the jobs again.";
+        Finding::new(Severity::Error, "JOBS", found, advice)
+    };
+    if problems.is_empty() {
+        let found = format!("{looked_at} jobs are where they must be");
+        return vec![Finding::new(Severity::Ok, "JOBS", found, "")];
+    }
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    let mut findings: Vec<_> = problems.into_iter().take(MAX_PROBLEMS).map(tell).collect();
+    if more > 0 {
+        findings.push(tell(format!("{more} more problems of the same kinds")));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_that_endangers_jobs_is_told_with_advice() {
+        let bad = "redis_version:6.0.16\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\n\
+                   rdb_last_bgsave_status:err\r\nused_memory:99\r\nmaxmemory:100\r\n";
+        let bad = Info(bad);
+        for finding in [
+            version(&bad),
+            eviction(&bad),
+            persistence(&bad),
+            memory(&bad),
+        ] {
+            assert_eq!(finding.severity, Severity::Error, "{finding:?}");
+            assert!(!finding.advice.is_empty(), "{finding:?}");
+        }
+        let good = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n\
+                    rdb_last_bgsave_status:ok\r\nused_memory:9\r\nmaxmemory:100\r\n";
+        let good = Info(good);
+        for finding in [
+            version(&good),
+            eviction(&good),
+            persistence(&good),
+            memory(&good),
+        ] {
+            assert_eq!((finding.severity, finding.advice), (Severity::Ok, ""));
+        }
+        assert_eq!(
+            persistence(&Info("aof_enabled:0")).severity,
+            Severity::Warning
+        );
+        assert_eq!(memory(&Info("used_memory:9")).severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_slow_store_is_told() {
+        let severity = |ms| latency(Duration::from_millis(ms)).severity;
+        assert_eq!(severity(1), Severity::Ok);
+        assert_eq!(severity(10), Severity::Warning);
+        assert_eq!(severity(250), Severity::Error);
+    }
+
+    #[test]
+    fn many_problems_are_counted_not_listed() {
+        let problems = (0..50).map(|n| format!("problem {n}")).collect();
+        let findings = jobs(50, problems);
+        assert_eq!(findings.len(), MAX_PROBLEMS + 1);
+        assert!(findings[MAX_PROBLEMS].description.starts_with("30 more"));
+        assert_eq!(jobs(7, Vec::new())[0].severity, Severity::Ok);
+    }
+}
