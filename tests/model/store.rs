@@ -1,0 +1,110 @@
+//! A plain connection to the store of a run: to make times come, and to look
+//! at what no call tells.
+
+use std::collections::BTreeMap;
+
+use jobflow::JobId;
+use jobflow::testing::TestQueue;
+use redis::{Cmd, Connection, FromRedisValue, ToRedisArgs};
+
+/// Long ago, in milliseconds.
+const PAST: u64 = 1;
+
+/// An entry of the event stream: its id, letters and ids.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+
+pub(crate) struct Store {
+    connection: Connection,
+    prefix: String,
+    last_event: String,
+}
+
+impl Store {
+    pub(crate) fn of(queue: &TestQueue) -> Self {
+        let client = redis::Client::open(queue.config().redis_url.as_str()).unwrap();
+        Self {
+            connection: client.get_connection().unwrap(),
+            prefix: format!("jf:{{{}/default}}:", queue.config().namespace),
+            last_event: "-".to_owned(),
+        }
+    }
+
+    fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> T {
+        command.query(&mut self.connection).unwrap()
+    }
+
+    fn about(&self, command: &str, key: &str) -> Cmd {
+        let mut asked = redis::cmd(command);
+        asked.arg(format!("{}{key}", self.prefix));
+        asked
+    }
+
+    /// Its clock, in milliseconds.
+    pub(crate) fn time(&mut self) -> u64 {
+        let (seconds, micros): (u64, u64) = self.ask(&redis::cmd("TIME"));
+        seconds * 1_000 + micros / 1_000
+    }
+
+    /// Puts a job's lease, delay or limit to its end.
+    pub(crate) fn end(&mut self, set: &str, id: JobId) {
+        self.put(set, id, PAST);
+    }
+
+    pub(crate) fn put(&mut self, set: &str, id: JobId, score: u64) {
+        let mut put = self.about("ZADD", set);
+        put.arg("XX").arg(score).arg(id.as_bytes());
+        self.ask::<()>(&put);
+    }
+
+    /// The store remembers when the first limit ends.
+    pub(crate) fn end_limit(&mut self, id: JobId) {
+        self.end("expiring", id);
+        let mut remember = self.about("HSET", "config");
+        remember.arg("next_expiry").arg(PAST);
+        self.ask::<()>(&remember);
+    }
+
+    /// The members of a set and their places.
+    pub(crate) fn members(&mut self, set: &str) -> BTreeMap<Vec<u8>, f64> {
+        let mut range = self.about("ZRANGE", set);
+        range.arg(0).arg(-1).arg("WITHSCORES");
+        self.ask(&range)
+    }
+
+    pub(crate) fn hash(&mut self, key: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let all = self.about("HGETALL", key);
+        self.ask(&all)
+    }
+
+    pub(crate) fn field(&mut self, key: &str, field: impl ToRedisArgs) -> Option<String> {
+        let mut get = self.about("HGET", key);
+        get.arg(field);
+        self.ask(&get)
+    }
+
+    /// What was made known since the last time: a letter and an id each, sorted.
+    pub(crate) fn news(&mut self) -> Vec<(char, Vec<u8>)> {
+        let mut range = self.about("XRANGE", "events");
+        range.arg(&self.last_event).arg("+");
+        let entries: Vec<Entry> = self.ask(&range);
+        let mut news = Vec::new();
+        for (id, fields) in entries {
+            self.last_event = format!("({id}");
+            for (letter, ids) in fields {
+                let letter = letter.chars().next().unwrap();
+                if ids.is_empty() {
+                    news.push((letter, ids));
+                } else {
+                    news.extend(ids.chunks(16).map(|id| (letter, id.to_vec())));
+                }
+            }
+        }
+        news.sort();
+        news
+    }
+
+    /// The queue's stream was deleted with it.
+    pub(crate) fn forget_news(&mut self) {
+        self.last_event = "-".to_owned();
+    }
+}
