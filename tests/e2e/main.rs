@@ -13,6 +13,7 @@
 
 mod browser;
 mod bulk;
+mod control;
 mod journey;
 mod outage;
 mod process;
