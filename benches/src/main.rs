@@ -15,6 +15,7 @@ mod bulk;
 mod drain;
 mod enqueue;
 mod latency;
+mod look;
 mod scale;
 
 mod grpc;
@@ -89,6 +90,7 @@ async fn measure(work: &str) -> Result<()> {
         "pipeline" => pipeline::run(size(0, 10), size(1, 64)).await,
         "streams" => streams::run(size(0, 1_000), size(1, 5)).await,
         "idle" => idle::run(size(0, 30)).await,
+        "look" => look::run(size(0, 1_000_000)).await,
         "scale" => scale::run(size(0, 1_000_000)).await,
         other => bail!("no mode {other}"),
     }

@@ -97,7 +97,7 @@ async fn print_slow(store: &mut Store, n: usize, duty: &str) -> Result<()> {
 }
 
 /// A setting that keeps so many finished jobs.
-fn keeping(mode: &str, count: u32) -> Result<QueueConfig> {
+pub(crate) fn keeping(mode: &str, count: u32) -> Result<QueueConfig> {
     let keep = Keep {
         count,
         age: 10_000 * HOUR,
@@ -114,7 +114,7 @@ fn keeping(mode: &str, count: u32) -> Result<QueueConfig> {
 }
 
 /// `n` jobs each completed, failed, retrying, active, scheduled and waiting.
-async fn fill(queue: &JobQueue, n: usize) -> Result<()> {
+pub(crate) async fn fill(queue: &JobQueue, n: usize) -> Result<()> {
     let error = || JobError {
         code: "HANDLER_ERROR".to_owned(),
         message: "as the measurement wants it".to_owned(),
@@ -157,14 +157,14 @@ async fn submit_at(queue: &JobQueue, n: usize, run_at: RunAt) -> Result<StoreTim
     last.context("no job was asked for")
 }
 
-async fn claim(queue: &JobQueue, count: usize) -> Result<Vec<ClaimedJob>> {
+pub(crate) async fn claim(queue: &JobQueue, count: usize) -> Result<Vec<ClaimedJob>> {
     let name = QueueName::default();
     let claimed = queue.claim(&name, count, HOUR, "bench").await?;
     ensure!(!claimed.jobs.is_empty(), "nothing was waiting");
     Ok(claimed.jobs)
 }
 
-async fn finish(queue: &JobQueue, jobs: &[ClaimedJob], outcome: &Outcome) -> Result<()> {
+pub(crate) async fn finish(queue: &JobQueue, jobs: &[ClaimedJob], outcome: &Outcome) -> Result<()> {
     let finishes = jobs.iter().map(|job| queue.finish(job, outcome.clone()));
     try_join_all(finishes).await?;
     Ok(())

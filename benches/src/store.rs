@@ -1,6 +1,9 @@
 //! What Redis says of itself: the time and number of commands, memory, the slow log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -86,7 +89,15 @@ impl Store {
         Ok(reset.arg("RESET").query_async(&mut self.connection).await?)
     }
 
-    /// The scripts that took over 5 ms, with their milliseconds.
+    /// Begins to note all scripts, the last 10,000 of them.
+    pub(crate) async fn watch_scripts(&mut self) -> Result<()> {
+        self.watch_slow().await?;
+        self.set("slowlog-log-slower-than", "0").await?;
+        let mut reset = redis::cmd("SLOWLOG");
+        Ok(reset.arg("RESET").query_async(&mut self.connection).await?)
+    }
+
+    /// The scripts that were noted, with their milliseconds.
     pub(crate) async fn slow_scripts(&mut self) -> Result<Vec<(String, f64)>> {
         // Arguments are bytes of any kind.
         type Entry = (u64, u64, u64, Vec<Vec<u8>>, String, String);
@@ -200,17 +211,32 @@ fn sent_by_client(line: &str) -> Option<String> {
 
 /// What a script is called, or its hash where it is not one of ours.
 pub(crate) fn script_name(hash: &str) -> &str {
-    macro_rules! scripts {
-        ($($name:literal)*) => {[$((
-            $name,
-            concat!(include_str!("../../src/lua/prelude.lua"), include_str!(concat!("../../src/lua/", $name, ".lua"))),
-        )),*]};
+    static NAMES: LazyLock<HashMap<String, String>> = LazyLock::new(|| names().unwrap_or_default());
+    NAMES.get(hash).map_or(hash, String::as_str)
+}
+
+/// The scripts by their hashes, as `src/lua/mod.rs` puts them together.
+fn names() -> std::io::Result<HashMap<String, String>> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/lua"));
+    let read = |name: &str| fs::read_to_string(folder.join(name));
+    let mut names = HashMap::new();
+    let mut add = |file: &str, text: &str| {
+        let hash = redis::Script::new(text).get_hash().to_owned();
+        names.insert(hash, file.trim_end_matches(".lua").to_owned());
+    };
+    for alone in ["beat.lua", "signal.lua"] {
+        add(alone, &read(alone)?);
     }
-    let scripts = scripts!("submit" "claim" "finish" "extend" "promote" "reap" "prune" "get" "stats" "recent");
-    let beat = [("beat", include_str!("../../src/lua/beat.lua"))];
-    let mut all = scripts.into_iter().chain(beat);
-    all.find(|(_, text)| redis::Script::new(text).get_hash() == hash)
-        .map_or(hash, |(name, _)| name)
+    for declaration in read("mod.rs")?.split("\nqueue_script!(").skip(1) {
+        let parts = declaration.split(");").next().unwrap_or_default();
+        let files: Vec<&str> = parts.split('"').skip(1).step_by(2).collect();
+        let mut text = read("prelude.lua")?;
+        for file in &files {
+            text += &read(file)?;
+        }
+        add(files.last().unwrap_or(&""), &text);
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -228,6 +254,14 @@ mod tests {
         let usage = of(7).since(&of(4));
         assert_eq!((usage.calls("zadd"), usage.micros("zadd")), (3, 0));
         assert_eq!(of(7).calls_without(&["config"]), 7);
+    }
+
+    #[test]
+    fn scripts_are_known_by_their_hashes() {
+        let names = names().unwrap();
+        for name in ["beat", "submit", "claim", "finish", "list"] {
+            assert!(names.values().any(|known| known == name), "{name}");
+        }
     }
 
     #[test]

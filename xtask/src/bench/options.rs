@@ -24,6 +24,7 @@ Usage: cargo xtask bench [MODE[:SIZE…]…]
   pipeline:SECS:C      gRPC in, a worker that does nothing, completed
   streams:COUNT:SECS   1,000 open StreamMetrics streams
   idle:SECS            a worker and a server with nothing to do
+  look:N               pages, counts and steps over a million jobs that move
   scale:N              the same calls on an empty queue and on a very large one
 
 Without a mode: enqueue, bulk, drain, latency, grpc, rest and pipeline.
