@@ -171,7 +171,7 @@ fn request(filter: &str, order: Order) -> Result<ListRequest> {
     })
 }
 
-/// How many scripts ran since the last time, and the slowest of them.
+/// How many scripts took over 0.3 ms since the last time, and how long.
 async fn told(store: &mut Store, n: usize, what: &str) -> Result<()> {
     let mut times: Vec<f64> = store
         .slow_scripts()
@@ -182,7 +182,7 @@ async fn told(store: &mut Store, n: usize, what: &str) -> Result<()> {
     times.sort_unstable_by(f64::total_cmp);
     let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
     print(
-        &json!({"peer": "jobflow", "mode": "look", "n": n, "what": what, "scripts": times.len(),
+        &json!({"peer": "jobflow", "mode": "look", "n": n, "what": what, "scripts_over_300_us": times.len(),
         "p50_ms": at(50), "p99_ms": at(99), "max_ms": times.last()}),
     );
     store.watch_scripts().await
