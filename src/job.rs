@@ -420,6 +420,21 @@ mod tests {
         assert!(QueueName::new("mail.high-1_x").is_ok());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_name_that_a_key_can_hold_or_is_refused(text in "\\PC{0,80}|[a-z0-9._-]{0,70}") {
+            let special = |name: &str| name.contains(['{', '}', ':', '/', '=', '\n', ' ']);
+            match QueueName::new(&text) {
+                Ok(name) => assert!(name.as_str() == text && text.len() <= MAX_NAME && !special(&text)),
+                Err(error) => assert_eq!(error.field(), Some("queue")),
+            }
+            match Kind::new(&text) {
+                Ok(kind) => assert!(kind.as_str() == text && text.len() <= MAX_NAME && !special(&text)),
+                Err(error) => assert_eq!(error.field(), Some("kind")),
+            }
+        }
+    }
+
     #[test]
     fn an_id_knows_its_queue_and_stays_a_uuid_v7() {
         let (mail, video) = (
