@@ -50,11 +50,6 @@ local function append_history(ids, entries)
   call('HSET', history, unpack(packed))
 end
 
--- A tag's index: the jobs that have it, by the time of their submit.
-local function tag_key(tag)
-  return sub(specs, 1, -6) .. 'tag:' .. tag
-end
-
 local function drop_tags(ids)
   for i, joined in ipairs(call('HMGET', tags, unpack(ids))) do
     for tag in (joined or ''):gmatch('[^\n]+') do call('ZREM', tag_key(tag), ids[i]) end

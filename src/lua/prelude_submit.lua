@@ -100,9 +100,7 @@ local function submit_jobs(rival_of, make_way)
   if #tagged > 0 then
     call('HSET', tags, unpack(tagged))
     for i = 1, #tagged, 2 do
-      for tag in tagged[i + 1]:gmatch('[^\n]+') do
-        call('ZADD', sub(specs, 1, -6) .. 'tag:' .. tag, now, tagged[i])
-      end
+      for tag in tagged[i + 1]:gmatch('[^\n]+') do call('ZADD', tag_key(tag), now, tagged[i]) end
     end
   end
   if #limits > 0 then
