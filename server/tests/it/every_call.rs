@@ -1,5 +1,6 @@
 //! Bad input to every call: a typed error that names the field, and nothing changes.
 
+mod bulk;
 mod jobs;
 mod queues;
 
@@ -79,7 +80,7 @@ async fn every_call_names_what_is_wrong_and_changes_nothing() {
     jobs::submits(&server, &mut refused).await;
     jobs::looks(&server, &mut refused).await;
     jobs::changes(&server, &mut refused, &id).await;
-    jobs::bulks(&server, &mut refused).await;
+    bulk::bulks(&server, &mut refused).await;
     queues::queues(&server, &mut refused).await;
     others(&server, &mut refused).await;
     assert_eq!(refused.0, calls_with_fields(), "every call has a case");
