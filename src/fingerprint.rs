@@ -1,7 +1,8 @@
 //! What a job failed of, so that those which failed of the same are found
 //! together. Pure: computed from the error when it is asked for.
 
-use crate::job::{JobError, Kind};
+use crate::job::Kind;
+use crate::record::JobError;
 
 /// How much of an error's first line counts, in bytes.
 const MAX_LINE: usize = 512;

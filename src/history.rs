@@ -10,7 +10,8 @@
 use bytes::Bytes;
 
 use crate::bytes_reader::Reader;
-use crate::job::{Attempt, AttemptOutcome, JobError, PreviousPayload, StoreTime};
+use crate::job::StoreTime;
+use crate::record::{Attempt, AttemptOutcome, JobError, PreviousPayload};
 use crate::spec::Spec;
 
 /// What the history column holds for one job.

@@ -19,6 +19,7 @@ mod job;
 mod new_job;
 mod options;
 pub mod proto;
+mod record;
 mod state;
 
 #[cfg(feature = "queue")]
@@ -58,10 +59,7 @@ pub use filter::{Field as FilterField, Filter, MAX_FILTER};
 pub use fingerprint::Fingerprint;
 #[cfg(feature = "queue")]
 pub use job::Job;
-pub use job::{
-    Attempt, AttemptOutcome, Etag, JobError, JobId, JobRecord, JobResult, Kind, LeaseToken,
-    LogLine, MAX_NAME, MAX_WORKER, Namespace, PreviousPayload, Progress, QueueName, StoreTime,
-};
+pub use job::{JobId, Kind, LeaseToken, MAX_NAME, MAX_WORKER, Namespace, QueueName, StoreTime};
 pub use new_job::NewJob;
 pub use options::{
     DEFAULT_CONTENT_TYPE, DEFAULT_CRASH_CAP, DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT,
@@ -69,6 +67,10 @@ pub use options::{
     MAX_ERROR_MESSAGE, MAX_HEADERS, MAX_IDEMPOTENCY_KEY, MAX_LOG_BYTES, MAX_LOG_LINE,
     MAX_LOG_LINES, MAX_PAYLOAD, MAX_PROGRESS_MESSAGE, MAX_REASON, MAX_TAG, MAX_TAGS, MAX_TIMEOUT,
     OnConflict, Priority, Retention, RunAt, StartLimit,
+};
+pub use record::{
+    Attempt, AttemptOutcome, Etag, JobError, JobRecord, JobResult, LogLine, PreviousPayload,
+    Progress,
 };
 pub use state::{JobState, TRANSITIONS};
 

@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 
-use crate::job::{JobError, JobResult};
 use crate::options::{DEFAULT_CONTENT_TYPE, MAX_ERROR_MESSAGE};
+use crate::record::{JobError, JobResult};
 
 /// What the results column holds for one job.
 #[derive(Debug, Clone, PartialEq, Eq)]

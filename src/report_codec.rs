@@ -11,7 +11,8 @@
 
 use bytes::Bytes;
 
-use crate::job::{JobId, LogLine, Progress, StoreTime};
+use crate::job::{JobId, StoreTime};
+use crate::record::{LogLine, Progress};
 
 /// In how many fields the older lines of a log go round.
 const LOG_SLOTS: u8 = 14;

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::{Error, Result};
-use crate::job::{JobError, JobId, Kind, QueueName, StoreTime};
+use crate::job::{JobId, Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
 use crate::queue::{JobQueue, QueueControl, WorkerBeat};
+use crate::record::JobError;
 use crate::state::JobState;
 
 /// How many finished jobs a snapshot shows.

@@ -27,7 +27,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::job::{JobId, JobRecord, Kind, QueueName};
+use crate::job::{JobId, Kind, QueueName};
+use crate::record::JobRecord;
 use crate::state::JobState;
 
 use eval::Expr;

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
-use crate::job::{JobId, JobRecord, Kind, QueueName, StoreTime};
+use crate::job::{JobId, Kind, QueueName, StoreTime};
 use crate::options::Priority;
+use crate::record::JobRecord;
 use crate::state::JobState;
 
 use super::lexer::{Op, Value, error_at};

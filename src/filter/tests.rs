@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::backoff::Backoff;
-use crate::job::{JobError, StoreTime};
+use crate::job::StoreTime;
 use crate::options::Priority;
+use crate::record::JobError;
 
 fn record() -> JobRecord {
     JobRecord {

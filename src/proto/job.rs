@@ -5,10 +5,10 @@ use bytes::Bytes;
 use super::values::int;
 use super::{duration, known, timestamp};
 use crate::error::{Error, Result};
-use crate::job::{
+use crate::proto;
+use crate::record::{
     Attempt, AttemptOutcome, Etag, JobError, JobRecord, LogLine, PreviousPayload, Progress,
 };
-use crate::proto;
 use crate::state::JobState;
 
 impl From<JobState> for proto::JobState {

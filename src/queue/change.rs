@@ -4,12 +4,13 @@
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{Etag, JobId, QueueName};
+use crate::job::{JobId, QueueName};
 use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::check_content_type;
 use crate::options::{MAX_REASON, check_size};
 use crate::queue::{Core, JobQueue};
+use crate::record::Etag;
 use crate::state::JobState;
 
 /// The most jobs of one call.
@@ -96,8 +97,9 @@ impl JobQueue {
                 &Change::Retry,
                 None,
                 Some(etag.unwrap_or(&read)),
+                &spec.encode_again(),
             );
-            call.arg(&spec.encode_again()[..]).arg(id.as_bytes());
+            call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
             match verdict(&words, id, &Change::Retry) {
                 Err(Error::EtagMismatch { .. }) if etag.is_none() => {}
@@ -148,10 +150,7 @@ impl JobQueue {
             ));
         }
         check_change(change)?;
-        let mut call = self.change_call(queue, change, step, None);
-        if matches!(change, Change::Retry) {
-            call.arg("");
-        }
+        let mut call = self.change_call(queue, change, step, None, b"");
         for id in ids {
             call.arg(id.as_bytes());
         }
@@ -173,10 +172,7 @@ impl JobQueue {
         check_change(change)?;
         let queues = self.queues().await?;
         for queue in keys::candidates(id, &queues) {
-            let mut call = self.change_call(queue, change, None, etag);
-            if matches!(change, Change::Retry) {
-                call.arg("");
-            }
+            let mut call = self.change_call(queue, change, None, etag, b"");
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
             match verdict(&words, id, change) {
@@ -187,13 +183,15 @@ impl JobQueue {
         Err(Error::JobNotFound { id })
     }
 
-    /// The call of the change's script up to what comes before the ids.
+    /// The call of the change's script up to what comes before the ids. A
+    /// retry may bring a new spec.
     fn change_call(
         &self,
         queue: &QueueName,
         change: &Change,
         step: Option<&BulkStep>,
         etag: Option<&Etag>,
+        new_spec: &[u8],
     ) -> Call {
         let script = match change {
             Change::Cancel { .. } => &lua::CANCEL,
@@ -222,7 +220,10 @@ impl JobQueue {
                 };
                 call.arg(word).arg(control);
             }
-            Change::Retry | Change::Promote => {}
+            Change::Retry => {
+                call.arg(new_spec);
+            }
+            Change::Promote => {}
         }
         call
     }

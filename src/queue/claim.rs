@@ -7,12 +7,13 @@ use bytes::Bytes;
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::job::{JobError, JobId, Kind, LeaseToken, MAX_WORKER, QueueName, StoreTime};
+use crate::job::{JobId, Kind, LeaseToken, MAX_WORKER, QueueName, StoreTime};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::meta::Meta;
 use crate::options::{JobDefaults, Priority};
 use crate::queue::finish::PreparedFinish;
 use crate::queue::{JobQueue, settings};
+use crate::record::JobError;
 use crate::spec::{Spec, millis};
 
 /// The shortest and longest lease.

@@ -8,9 +8,10 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::fingerprint::Fingerprint;
-use crate::job::{JobError, JobId, JobRecord, Kind, QueueName, StoreTime};
+use crate::job::{JobId, Kind, QueueName, StoreTime};
 use crate::queue::JobQueue;
 use crate::queue::list::{Columns, Order, Plan, Position, Walk};
+use crate::record::{JobError, JobRecord};
 use crate::state::JobState;
 
 /// The most groups of an answer.

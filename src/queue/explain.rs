@@ -3,9 +3,10 @@
 mod judge;
 
 use crate::error::Result;
-use crate::job::{JobId, JobRecord, StoreTime};
+use crate::job::{JobId, StoreTime};
 use crate::queue::JobQueue;
 use crate::queue::settings::Pause;
+use crate::record::JobRecord;
 use crate::state::JobState;
 use crate::stats::WorkerSnapshot;
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{JobError, JobId, JobResult, LeaseToken, QueueName};
+use crate::job::{JobId, LeaseToken, QueueName};
 use crate::lua::{self, Call};
 use crate::options::{MAX_DELAY, check_size};
 use crate::outcome;
 use crate::queue::submit::by_queue;
 use crate::queue::{ClaimedJob, Core, JobQueue};
+use crate::record::{JobError, JobResult};
 use crate::spec::millis;
 use crate::state::JobState;
 

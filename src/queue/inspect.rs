@@ -5,13 +5,14 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::history::History;
-use crate::job::{Attempt, AttemptOutcome, Etag, JobId, JobRecord, QueueName, StoreTime};
+use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys;
 use crate::lua::{self, Call};
 use crate::meta::{Flags, Meta};
 use crate::options::{JobDefaults, Priority};
 use crate::outcome::{self, Stored};
 use crate::queue::{JobQueue, settings};
+use crate::record::{Attempt, AttemptOutcome, Etag, JobRecord};
 use crate::report_codec::decode_progress;
 use crate::spec::Spec;
 use crate::state::JobState;

@@ -10,8 +10,8 @@ mod walk;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::job::JobRecord;
 use crate::queue::JobQueue;
+use crate::record::JobRecord;
 
 pub(crate) use plan::{Columns, Plan};
 pub use plan::{Direction, Order};

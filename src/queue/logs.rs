@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{JobId, LogLine};
+use crate::job::JobId;
 use crate::keys;
 use crate::options::MAX_LOG_LINES;
 use crate::queue::JobQueue;
+use crate::record::LogLine;
 use crate::report_codec::{decode_log, log_fields};
 
 /// Some lines of a job's log.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::job::{Etag, Kind, QueueName, StoreTime};
+use crate::job::{Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
 use crate::options::{JobDefaults, Keep, MAX_DELAY, Retention, check_attempts, check_timeout};
 use crate::queue::JobQueue;
+use crate::record::Etag;
 use crate::spec::millis;
 
 /// The settings of a queue; what is `None` is at the default of the installation.

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{Etag, JobId, JobRecord};
+use crate::job::JobId;
 use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::{LATEST, check_content_type};
 use crate::options::{MAX_DELAY, Priority, RunAt, check_attempts, check_size, check_tags};
 use crate::queue::JobQueue;
 use crate::queue::change::{TRIES, overtaken, read_word};
+use crate::record::{Etag, JobRecord};
 use crate::spec::{Spec, millis};
 
 /// New values of a job; what is `None` stays as it is.

@@ -9,11 +9,12 @@ use super::record::Record;
 use super::{BulkOperation, BulkState};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::job::{JobId, JobRecord, QueueName, StoreTime};
+use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys;
 use crate::queue::change::{Change, MAX_CHANGES};
 use crate::queue::list::{Columns, Order, Plan, Position, Walk};
 use crate::queue::{BulkStep, JobQueue};
+use crate::record::JobRecord;
 use crate::state::JobState;
 
 /// The cursor of a queue in which nothing is left to do.

@@ -3,13 +3,14 @@
 use ::redis::{FromRedisValue, ParsingError, Value};
 use bytes::Bytes;
 
-use crate::job::{JobId, JobRecord, QueueName};
+use crate::job::{JobId, QueueName};
 use crate::meta::Meta;
 use crate::options::JobDefaults;
 use crate::outcome::{self, Stored};
 use crate::queue::inspect::{read_meta, record};
 use crate::queue::list::Columns;
 use crate::queue::settings;
+use crate::record::JobRecord;
 use crate::report_codec::decode_progress;
 use crate::spec::Spec;
 use crate::state::JobState;

@@ -2,13 +2,14 @@
 //! any two jobs, and nothing of it is kept in the store.
 
 use crate::error::Result;
-use crate::job::{JobId, JobRecord, QueueName};
+use crate::job::{JobId, QueueName};
 use crate::lua::{self, Call};
 use crate::queue::JobQueue;
 use crate::queue::list::plan::Source;
 use crate::queue::list::row::{Found, Row};
 use crate::queue::list::token::Place;
 use crate::queue::list::{MAX_LOOKED_AT, Plan, Position};
+use crate::record::JobRecord;
 
 /// The most jobs of one step.
 const MAX_STEP: usize = 200;

@@ -2,9 +2,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::backoff::Backoff;
-use crate::job::{JobError, JobId, JobRecord, Kind, QueueName};
+use crate::job::{JobId, Kind, QueueName};
 use crate::options::Priority;
 use crate::queue::WorkerBeat;
+use crate::record::{JobError, JobRecord};
 
 const NOW: u64 = 1_000_000;
 
