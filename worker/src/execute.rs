@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, Outcome, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
@@ -40,9 +41,14 @@ pub(crate) struct Crew {
     pub(crate) health: Arc<Health>,
     pub(crate) steps: Steps,
     pub(crate) posture: Posture,
+    /// How many outcomes may be on their way to the store beside the attempts that run.
+    storing: Arc<Semaphore>,
     /// Those that were warned of.
     unhandled_kinds: Mutex<HashSet<Kind>>,
 }
+
+/// The place of an attempt among those that may run at once.
+pub(crate) type Slot = Option<OwnedSemaphorePermit>;
 
 /// How an attempt ended.
 enum Ending {
@@ -62,7 +68,7 @@ enum Ending {
 }
 
 /// Runs one attempt of a claimed job from its handler to its stored outcome.
-pub(crate) async fn execute(crew: &Crew, lease: HeldLease) {
+pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
     let job = lease.job().clone();
     let ctx = Context::new(lease.shared(), crew.queue.clone());
 
@@ -76,6 +82,7 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease) {
     if lease.end() {
         crew.note(&ending, &job.kind);
         let outcome = classify(ending, &job);
+        let _storing = crew.leave(slot);
         finish(crew, &crew.queue, outcome, &lease).await;
     } else {
         crew.stats.lease_lost.add(1);
@@ -227,7 +234,7 @@ async fn finish(crew: &Crew, queue: &JobQueue, mut outcome: Outcome, lease: &Lea
 }
 
 impl Crew {
-    pub(crate) fn new(queue: JobQueue, handlers: Handlers) -> Self {
+    pub(crate) fn new(queue: JobQueue, handlers: Handlers, concurrency: usize) -> Self {
         let (health, steps) = (Arc::<Health>::default(), Steps::default());
         Self {
             queue: Arc::new(queue),
@@ -237,6 +244,7 @@ impl Crew {
             posture: Posture::new(steps.stop.clone(), health.clone()),
             health,
             steps,
+            storing: Arc::new(Semaphore::new(concurrency)),
             unhandled_kinds: Mutex::default(),
         }
     }
@@ -245,6 +253,15 @@ impl Crew {
     pub(crate) fn hold(&self, job: ClaimedJob, fence: Instant) -> HeldLease {
         let cancel = self.steps.cancel.child_token();
         self.leases.hold(Arc::new(job), fence, cancel)
+    }
+
+    /// Frees the slot of an attempt whose handler has ended, so that the next job
+    /// is claimed while the outcome is on its way. Returns what to hold until it
+    /// is stored: the slot itself where too many are on their way, so that a
+    /// worker whose outcomes the store does not take stops claiming.
+    fn leave(&self, slot: Slot) -> Slot {
+        let storing = self.storing.clone().try_acquire_owned();
+        storing.map_or(slot, Some)
     }
 
     /// Sees that nothing of the handler runs on after its job was finished. One
@@ -304,5 +321,24 @@ impl Crew {
         if state == JobState::Failed {
             self.stats.failed.add(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobflow::QueueConfig;
+
+    #[tokio::test]
+    async fn a_slot_is_free_while_its_outcome_is_stored_unless_too_many_are() {
+        let queue = JobQueue::open(QueueConfig::default()).unwrap();
+        let crew = Crew::new(queue, Handlers::default(), 2);
+        let slots = Arc::new(Semaphore::new(3));
+        let ended = [(); 3].map(|()| Some(slots.clone().try_acquire_owned().unwrap()));
+        let storing = ended.map(|slot| crew.leave(slot));
+        assert_eq!(slots.available_permits(), 2);
+        drop(storing);
+        assert_eq!(slots.available_permits(), 3);
+        assert_eq!(crew.storing.available_permits(), 2);
     }
 }

@@ -231,7 +231,7 @@ impl Keep {
                 _ = every.tick() => {}
                 () = changes.next() => {}
             }
-            beat.busy = u32::try_from(leases.count()).unwrap_or(u32::MAX);
+            beat.busy = u32::try_from(leases.running_count()).unwrap_or(u32::MAX);
             beat.running = leases.running(RUNNING_TOLD);
             beat.state = posture.state();
             beat.uptime_ms = u64::try_from(started.elapsed().as_millis()).ok();

@@ -79,6 +79,10 @@ impl Lease {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     pub(crate) const fn cancel(&self) -> &CancellationToken {
         &self.cancel
     }
@@ -164,8 +168,10 @@ impl Leases {
         }
     }
 
-    pub(crate) fn count(&self) -> usize {
-        unpoisoned(&self.held).len()
+    /// How many attempts run; those whose outcome is being stored do not.
+    pub(crate) fn running_count(&self) -> usize {
+        let held = unpoisoned(&self.held);
+        held.values().filter(|lease| !lease.has_ended()).count()
     }
 
     /// The leases to extend.
@@ -215,8 +221,7 @@ impl Leases {
     pub(crate) fn overdue(&self, since: Duration) -> Vec<Arc<Lease>> {
         let now = Instant::now();
         let overdue = |lease: &&Arc<Lease>| {
-            let ended = lease.ended.load(Ordering::Relaxed) || lease.is_lost();
-            !ended && lease.deadline() + since <= now
+            !lease.has_ended() && !lease.is_lost() && lease.deadline() + since <= now
         };
         let held = unpoisoned(&self.held);
         held.values().filter(overdue).cloned().collect()
@@ -224,7 +229,13 @@ impl Leases {
 
     /// Up to `limit` attempts for a beat, those that have been running longest.
     pub(crate) fn running(&self, limit: usize) -> Vec<RunningJob> {
-        let mut leases: Vec<_> = unpoisoned(&self.held).values().cloned().collect();
+        let held = unpoisoned(&self.held);
+        let mut leases: Vec<_> = held
+            .values()
+            .filter(|lease| !lease.has_ended())
+            .cloned()
+            .collect();
+        drop(held);
         leases.sort_by_key(|lease| lease.since);
         leases.truncate(limit);
         let running = leases.iter().map(|lease| RunningJob {

@@ -14,6 +14,16 @@ use crate::trouble::Trouble;
 
 /// The most jobs one claim call gives.
 const MAX_CLAIM: usize = 125;
+
+/// Claims of fewer jobs cost the store more than a worker wins by taking turns.
+const MIN_HALF: usize = 32;
+
+/// How many jobs a worker with so many slots claims at once: half, so that the
+/// store serves one half while the other runs.
+pub(crate) fn claim_size(concurrency: usize) -> usize {
+    (concurrency / 2).clamp(MIN_HALF, MAX_CLAIM)
+}
+
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -27,6 +37,7 @@ pub(crate) struct Claimer {
     pub(crate) worker: String,
     pub(crate) lease: Duration,
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) claim_size: usize,
     pub(crate) crew: Arc<Crew>,
     pub(crate) attempts: TaskTracker,
 }
@@ -129,7 +140,7 @@ impl Claimer {
         let mut next_due: Option<Duration> = None;
         let mut drained = true;
         for name in &self.queues {
-            let limit = slots.num_permits().min(MAX_CLAIM);
+            let limit = slots.num_permits().min(self.claim_size);
             if limit == 0 {
                 return Ok(Round::More);
             }
@@ -162,10 +173,8 @@ impl Claimer {
         for lease in held {
             let slot = slots.split(1);
             let crew = self.crew.clone();
-            self.attempts.spawn(async move {
-                execute::execute(&crew, lease).await;
-                drop(slot);
-            });
+            self.attempts
+                .spawn(async move { execute::execute(&crew, lease, slot).await });
         }
     }
 

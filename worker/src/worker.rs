@@ -16,7 +16,7 @@ use crate::builder::{Plan, WorkerBuilder};
 use crate::execute::{Crew, LEEWAY};
 use crate::health::Health;
 use crate::keeper::Keeper;
-use crate::run::Claimer;
+use crate::run::{Claimer, claim_size};
 use crate::shutdown::{Steps, second_signal};
 use crate::stats::WorkerStats;
 use crate::trouble::Trouble;
@@ -57,7 +57,7 @@ impl Worker {
     }
 
     pub(crate) fn new(plan: Plan) -> Self {
-        let crew = Crew::new(plan.queue.clone(), plan.handlers);
+        let crew = Crew::new(plan.queue.clone(), plan.handlers, plan.concurrency);
         Self {
             id: new_id(),
             queue: plan.queue,
@@ -151,6 +151,7 @@ impl Worker {
             worker: self.id.clone(),
             lease: self.lease,
             slots: Arc::new(Semaphore::new(self.concurrency)),
+            claim_size: claim_size(self.concurrency),
             crew: self.crew.clone(),
             attempts: self.attempts.clone(),
         }
