@@ -117,6 +117,38 @@ impl QueueKeys {
     }
 }
 
+/// What a key of a namespace is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A column, set or list of this queue.
+    Queue(QueueName),
+    /// The index of this queue's tag.
+    Tag(QueueName, String),
+    /// Of the namespace, of a worker or a bulk operation.
+    Namespace,
+    /// None of ours.
+    Stray,
+}
+
+/// Reads a key that matches a [`pattern`] of the namespace.
+pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
+    let of_all = [queues, workers, bulks, running_bulks].map(|key| key(namespace));
+    let of_one = [worker, running, signal, bulk_lock].map(|key| key(namespace, ""));
+    if of_all.iter().any(|known| known == key) || of_one.iter().any(|start| key.starts_with(start))
+    {
+        return Found::Namespace;
+    }
+    let rest = key.strip_prefix(&format!("jf:{{{namespace}/"));
+    let Some((queue, name)) = rest.and_then(|rest| rest.split_once("}:")) else {
+        return Found::Stray;
+    };
+    match (QueueName::new(queue), name.strip_prefix("tag:")) {
+        (Ok(queue), None) if QUEUE_KEYS.contains(&name) => Found::Queue(queue),
+        (Ok(queue), Some(tag)) => Found::Tag(queue, tag.to_owned()),
+        _ => Found::Stray,
+    }
+}
+
 /// Bulk operations: their records, how they ended, and the request ids of their starts.
 pub(crate) fn bulks(namespace: &Namespace) -> String {
     format!("jf:{{{namespace}}}:bulks")
@@ -214,6 +246,31 @@ mod tests {
             .map(|(names, _)| names.split(',').map(str::trim).collect::<Vec<_>>())
             .unwrap();
         assert_eq!(bound, QUEUE_KEYS);
+    }
+
+    #[test]
+    fn a_key_is_read_back() {
+        let (namespace, mail) = (Namespace::default(), QueueName::new("mail").unwrap());
+        let keys = QueueKeys::new(&namespace, &mail);
+        for key in keys.all() {
+            assert_eq!(read(&namespace, key), Found::Queue(mail.clone()), "{key}");
+        }
+        let tag = Found::Tag(mail, "a}:b".to_owned());
+        assert_eq!(read(&namespace, &keys.tag("a}:b")), tag);
+        for key in [
+            queues(&namespace),
+            bulks(&namespace),
+            worker(&namespace, "w"),
+        ] {
+            assert_eq!(read(&namespace, &key), Found::Namespace, "{key}");
+        }
+        for key in [
+            "jf:{default/mail}:other",
+            "jf:{default}:other",
+            "jf:{default/ }:meta",
+        ] {
+            assert_eq!(read(&namespace, key), Found::Stray, "{key}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn dispatch(args: Args, output: &mut Output) -> Result<()> {
         Command::Events(events) => events::run(&client()?, &events, output).await,
         Command::Metrics(metrics) => metrics::run(&client()?, &metrics, output).await,
         Command::Top(top) => top::run(&client()?, &top, args.global.color.into(), output).await,
-        Command::Doctor => doctor::run(&client()?, output).await,
+        Command::Doctor(doctor) => doctor::run(&doctor, &client()?, output).await,
         Command::Completions { shell } => completions::run(shell, output),
         Command::CompleteNames { what } => completions::names(&args.global, what, output).await,
         Command::Man => man::run(output),

@@ -78,6 +78,17 @@ queue_script!(
     "delete.lua"
 );
 
+queue_script!(
+    CHECK,
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "prelude_pause.lua",
+    "prelude_due.lua",
+    "prelude_check.lua",
+    "prelude_judge.lua",
+    "check.lua"
+);
+
 queue_script!(PAUSE, "prelude_pause.lua", "pause.lua");
 queue_script!(DRAIN, "prelude_keep.lua", "drain.lua");
 queue_script!(CONFIGURE, "configure.lua");

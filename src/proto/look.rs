@@ -4,7 +4,8 @@ use super::timestamp;
 use super::values::{int, wide};
 use crate::proto;
 use crate::queue::{
-    DeadLetterGroup, DeadLetters, Explanation, Finding, Integrity, JobCount, Obstacle, Severity,
+    Damage, DeadLetterGroup, DeadLetters, Explanation, Finding, Integrity, JobCount, Obstacle,
+    Severity,
 };
 
 impl From<JobCount> for proto::CountJobsResponse {
@@ -69,6 +70,24 @@ impl From<Integrity> for proto::CheckIntegrityResponse {
         Self {
             findings: integrity.findings.into_iter().map(Into::into).collect(),
             jobs: i64::try_from(integrity.jobs).unwrap_or(i64::MAX),
+            damages: integrity.damages.into_iter().map(Into::into).collect(),
+            damage_count: i64::try_from(integrity.damaged).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl From<Damage> for proto::Damage {
+    fn from(damage: Damage) -> Self {
+        Self {
+            kind: damage.kind.as_str().to_owned(),
+            queue: damage
+                .queue
+                .map(|queue| queue.to_string())
+                .unwrap_or_default(),
+            job_id: damage.job.map(|id| id.to_string()).unwrap_or_default(),
+            description: damage.description,
+            mended: damage.done.is_some(),
+            done: damage.done.unwrap_or_default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::job::{JobId, QueueName};
 use crate::keys::{self, QueueKeys};
 use crate::meta::Meta;
+use crate::outcome::{self, Stored};
 use crate::queue::JobQueue;
 use crate::state::JobState;
 
@@ -100,8 +101,10 @@ impl JobQueue {
             self.scan("HSCAN", keys.meta()).await?.into_iter().collect();
         let specs = self.scan("HSCAN", keys.specs()).await?;
         let specs: HashSet<_> = specs.into_iter().map(|(id, _)| id).collect();
-        for id in states.keys().filter(|id| !specs.contains(*id)) {
-            report.problem(queue, id, "has a state but no spec");
+        for (id, state) in states.iter().filter(|(id, _)| !specs.contains(*id)) {
+            if *state != JobState::Failed || !self.is_set_aside(keys, id).await? {
+                report.problem(queue, id, "has a state but no spec");
+            }
         }
         for (column, command, key) in [
             ("spec", "HSCAN", keys.specs()),
@@ -143,6 +146,15 @@ impl JobQueue {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a job failed because it can not be read.
+    async fn is_set_aside(&self, keys: &QueueKeys, id: &[u8]) -> Result<bool> {
+        let mut get = ::redis::cmd("HGET");
+        let get = get.arg(keys.results()).arg(id);
+        let stored: Option<Bytes> = self.core.store.run(get).await?;
+        let stored = stored.and_then(|stored| outcome::decode(&stored));
+        Ok(matches!(stored, Some(Stored::Error(error)) if error.code == "CORRUPT_RECORD"))
     }
 
     /// Each tag's index must hold exactly the jobs whose tags name it. Returns

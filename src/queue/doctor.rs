@@ -1,10 +1,10 @@
-//! Look at the health of the whole store: its settings, and where each job is.
+//! Look at the health of the whole store: its settings, and each job.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::queue::JobQueue;
+use crate::queue::integrity::{Damage, Mend, Walked};
 
 /// The oldest Redis that has every command that is used.
 const OLDEST: [u32; 2] = [6, 2];
@@ -15,8 +15,6 @@ const TOO_SLOW: Duration = Duration::from_millis(250);
 /// Shares of `maxmemory`.
 const MUCH_MEMORY: f64 = 0.8;
 const TOO_MUCH_MEMORY: f64 = 0.95;
-/// The most problems of jobs that are told one by one.
-const MAX_PROBLEMS: usize = 20;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +23,10 @@ pub struct Integrity {
     pub findings: Vec<Finding>,
     /// Jobs looked at.
     pub jobs: usize,
+    /// What is damaged, or was: the first thousand.
+    pub damages: Vec<Damage>,
+    /// How many there are, those that are not listed included.
+    pub damaged: usize,
 }
 
 /// One thing that was looked at.
@@ -52,13 +54,16 @@ pub enum Severity {
 }
 
 impl JobQueue {
-    /// Checks the settings of the store and, as [`JobQueue::audit`] does, the
-    /// place of each job. What looks wrong is looked at twice, since jobs move
-    /// meanwhile. It reads all jobs: do not do it all the time.
+    /// Checks the settings of the store, and every job of every queue for
+    /// damage, which it mends where told so.
+    ///
+    /// It goes through all jobs in bounded steps, while the queues live on:
+    /// each job is judged and mended within one step. It reads everything: do
+    /// not do it all the time.
     ///
     /// # Errors
-    /// Any fault of the store.
-    pub async fn check_integrity(&self) -> Result<Integrity> {
+    /// Any fault of the store; what was mended before stays so.
+    pub async fn check_integrity(&self, mend: Mend) -> Result<Integrity> {
         let info: String = self
             .core
             .store
@@ -72,16 +77,21 @@ impl JobQueue {
             memory(&info),
             latency(self.median_round_trip().await?),
         ];
-        let mut audit = self.audit().await?;
-        if !audit.problems.is_empty() {
-            let first: BTreeSet<_> = audit.problems.into_iter().collect();
-            audit = self.audit().await?;
-            audit.problems.retain(|problem| first.contains(problem));
-        }
-        findings.extend(jobs(audit.jobs, audit.problems));
+        let walked = self.look_for_damage(mend).await?;
+        findings.push(jobs(&walked, mend));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        let jobs = audit.jobs;
-        Ok(Integrity { findings, jobs })
+        let Walked {
+            jobs,
+            damages,
+            damaged,
+            ..
+        } = walked;
+        Ok(Integrity {
+            findings,
+            jobs,
+            damages,
+            damaged,
+        })
     }
 
     async fn median_round_trip(&self) -> Result<Duration> {
@@ -218,22 +228,37 @@ fn latency(median: Duration) -> Finding {
     Finding::new(severity, "STORE_LATENCY", found, advice)
 }
 
-fn jobs(looked_at: usize, problems: Vec<String>) -> Vec<Finding> {
-    let tell = |found| {
-        let advice = "Look for other programs that write to the keys of JobFlow; delete and submit \
-                      the jobs again.";
-        Finding::new(Severity::Error, "JOBS", found, advice)
-    };
-    if problems.is_empty() {
-        let found = format!("{looked_at} jobs are where they must be");
-        return vec![Finding::new(Severity::Ok, "JOBS", found, "")];
+fn jobs(walked: &Walked, mend: Mend) -> Finding {
+    let Walked {
+        jobs,
+        damaged,
+        unmended,
+        ..
+    } = walked;
+    let tell = |severity, found, advice| Finding::new(severity, "JOBS", found, advice);
+    match (*damaged, *unmended, mend) {
+        (0, ..) => tell(
+            Severity::Ok,
+            format!("{jobs} jobs are where they must be"),
+            "",
+        ),
+        (_, 0, Mend::Yes) => tell(
+            Severity::Ok,
+            format!("{damaged} damages were mended, {jobs} jobs are where they must be"),
+            "",
+        ),
+        (_, _, Mend::Yes) => tell(
+            Severity::Error,
+            format!("{unmended} of {damaged} damages were not mended"),
+            "Look at them by hand.",
+        ),
+        (_, _, Mend::No) => tell(
+            Severity::Error,
+            format!("{damaged} damages were found, {jobs} jobs were looked at"),
+            "Look for other programs that write to the keys of JobFlow, then mend with \
+             `jobflow-cli doctor --fix`.",
+        ),
     }
-    let more = problems.len().saturating_sub(MAX_PROBLEMS);
-    let mut findings: Vec<_> = problems.into_iter().take(MAX_PROBLEMS).map(tell).collect();
-    if more > 0 {
-        findings.push(tell(format!("{more} more problems of the same kinds")));
-    }
-    findings
 }
 
 #[cfg(test)]
@@ -281,11 +306,18 @@ mod tests {
     }
 
     #[test]
-    fn many_problems_are_counted_not_listed() {
-        let problems = (0..50).map(|n| format!("problem {n}")).collect();
-        let findings = jobs(50, problems);
-        assert_eq!(findings.len(), MAX_PROBLEMS + 1);
-        assert!(findings[MAX_PROBLEMS].description.starts_with("30 more"));
-        assert_eq!(jobs(7, Vec::new())[0].severity, Severity::Ok);
+    fn damage_is_an_error_until_it_is_mended() {
+        let judged = |damaged, unmended, mend| {
+            let walked = Walked {
+                damaged,
+                unmended,
+                ..Walked::default()
+            };
+            jobs(&walked, mend).severity
+        };
+        assert_eq!(judged(0, 0, Mend::No), Severity::Ok);
+        assert_eq!(judged(2, 2, Mend::No), Severity::Error);
+        assert_eq!(judged(2, 0, Mend::Yes), Severity::Ok);
+        assert_eq!(judged(2, 1, Mend::Yes), Severity::Error);
     }
 }

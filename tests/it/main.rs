@@ -8,6 +8,7 @@ mod bulk;
 mod bulk_runner;
 mod cancel;
 mod change;
+mod check;
 mod claim;
 mod count;
 mod dead_letters;

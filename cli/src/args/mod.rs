@@ -2,6 +2,7 @@
 
 mod bulk;
 mod dead;
+mod doctor;
 mod job;
 mod metrics;
 mod queue;
@@ -19,6 +20,7 @@ use tonic::transport::Endpoint;
 
 pub(crate) use bulk::{Bulk, BulkChange};
 pub(crate) use dead::{Dead, Replay};
+pub(crate) use doctor::Doctor;
 pub(crate) use job::{Edit, Job};
 pub(crate) use metrics::{Events, Metrics, Tab, Top};
 pub(crate) use queue::{PurgeState, Queue, Setting, Settings};
@@ -141,14 +143,7 @@ pub(crate) enum Command {
     Events(Events),
     Metrics(Metrics),
     Top(Top),
-    /// Check the server, its store and where every job is.
-    ///
-    /// Exits with 1 when there is something to mend.
-    #[command(after_help = "\
-Examples:
-  jobflow-cli doctor
-  jobflow-cli doctor -o json")]
-    Doctor,
+    Doctor(Doctor),
     /// Print a completion script for a shell.
     ///
     /// In bash and zsh it also completes the names of queues and workers, for

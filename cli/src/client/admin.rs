@@ -18,10 +18,10 @@ impl Client {
     }
 
     /// Looks at every job, and so takes as long as there are jobs.
-    pub(crate) async fn check_integrity(&self) -> Result<CheckIntegrityResponse> {
+    pub(crate) async fn check_integrity(&self, fix: bool) -> Result<CheckIntegrityResponse> {
         self.call(
             self.long_timeout(),
-            &CheckIntegrityRequest {},
+            &CheckIntegrityRequest { fix },
             async |request| self.admin().check_integrity(request).await,
         )
         .await

@@ -13,6 +13,21 @@ pub(crate) struct Diagnosis<'a> {
     server: Server<'a>,
     findings: Vec<Finding<'a>>,
     jobs: i64,
+    damages: Vec<Damage<'a>>,
+    damage_count: i64,
+}
+
+#[derive(Serialize)]
+struct Damage<'a> {
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    queue: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    job_id: &'a str,
+    description: &'a str,
+    mended: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    done: &'a str,
 }
 
 #[derive(Serialize)]
@@ -44,6 +59,14 @@ impl<'a> Diagnosis<'a> {
             description: &finding.description,
             advice: &finding.advice,
         });
+        let damages = check.damages.iter().map(|damage| Damage {
+            kind: &damage.kind,
+            queue: &damage.queue,
+            job_id: &damage.job_id,
+            description: &damage.description,
+            mended: damage.mended,
+            done: &damage.done,
+        });
         Self {
             server: Server {
                 version: &info.version,
@@ -54,6 +77,8 @@ impl<'a> Diagnosis<'a> {
             },
             findings: findings.collect(),
             jobs: check.jobs,
+            damages: damages.collect(),
+            damage_count: check.damage_count,
         }
     }
 }
@@ -87,6 +112,19 @@ pub(crate) fn text(
             printable(&finding.description),
             advice.unwrap_or_default()
         );
+    }
+    for damage in &check.damages {
+        let done = given(&damage.done).map(|done| format!("\n  {done}"));
+        text += &format!(
+            "{}: {}{}\n",
+            printable(&damage.kind),
+            printable(&damage.description),
+            done.unwrap_or_default()
+        );
+    }
+    let untold = check.damage_count - i64::try_from(check.damages.len()).unwrap_or(i64::MAX);
+    if untold > 0 {
+        text += &format!("and {} more\n", count(untold));
     }
     text
 }

@@ -239,4 +239,16 @@ async fn the_doctor_exits_with_1_when_there_is_something_to_mend() {
     let json: Value = serde_json::from_str(&ill.stdout).unwrap();
     assert_eq!(json["findings"][0]["severity"], "error");
     assert_eq!(json["jobs"], 1_204);
+    assert_eq!(json["damages"][0]["kind"], "TWO_STATES");
+}
+
+#[tokio::test]
+async fn the_doctor_mends_only_when_told_and_says_what_it_did() {
+    let server = FakeServer::start().await;
+    let found = ok(&server, "doctor").await.stdout;
+    let damage = "TWO_STATES: queue mail: job 1 is in two states\n";
+    assert!(found.contains(&format!("{damage}and 2 more\n")), "{found}");
+    let fixed = ok(&server, "doctor --fix").await.stdout;
+    let done = format!("{damage}  left in active only\nand 2 more\n");
+    assert!(fixed.contains(&done), "{fixed}");
 }

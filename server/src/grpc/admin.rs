@@ -1,6 +1,6 @@
 //! `AdminService`.
 
-use jobflow::{LAYOUT_VERSION, proto};
+use jobflow::{LAYOUT_VERSION, Mend, proto};
 use proto::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
 
@@ -26,9 +26,14 @@ impl AdminService for Admin {
 
     async fn check_integrity(
         &self,
-        _: Request<proto::CheckIntegrityRequest>,
+        request: Request<proto::CheckIntegrityRequest>,
     ) -> Result<Response<proto::CheckIntegrityResponse>, Status> {
-        let checked = self.0.queue.check_integrity().await;
+        let mend = if request.into_inner().fix {
+            Mend::Yes
+        } else {
+            Mend::No
+        };
+        let checked = self.0.queue.check_integrity(mend).await;
         reply(checked.map(Into::into))
     }
 }

@@ -5,8 +5,8 @@ use jobflow::{NewJob, proto};
 
 use crate::support::Server;
 
-async fn check(server: &Server) -> proto::CheckIntegrityResponse {
-    let request = proto::CheckIntegrityRequest {};
+async fn check(server: &Server, fix: bool) -> proto::CheckIntegrityResponse {
+    let request = proto::CheckIntegrityRequest { fix };
     let checked = server.admin().check_integrity(request).await.unwrap();
     checked.into_inner()
 }
@@ -25,7 +25,7 @@ async fn an_integrity_check_tells_the_worst_first_and_what_to_do() {
     let server = Server::over_redis(&redis).await;
     let id = server.queue.submit(NewJob::new("k", "").unwrap()).await;
     id.unwrap();
-    let well = check(&server).await;
+    let well = check(&server, false).await;
     assert_eq!(well.jobs, 1);
     assert_eq!(severity(&well, "JOBS"), proto::Severity::Ok);
     assert_eq!(severity(&well, "STORE_VERSION"), proto::Severity::Ok);
@@ -39,7 +39,7 @@ async fn an_integrity_check_tells_the_worst_first_and_what_to_do() {
     let stored = redis.cli(&["HSET", key, "0123456789abcdef", "x"]);
     let set = redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     assert_eq!((stored.trim(), set.trim()), ("1", "OK"));
-    let bad = check(&server).await;
+    let bad = check(&server, false).await;
     assert_eq!(severity(&bad, "JOBS"), proto::Severity::Error);
     assert_eq!(severity(&bad, "STORE_EVICTION"), proto::Severity::Error);
     let severities: Vec<_> = bad
@@ -48,6 +48,14 @@ async fn an_integrity_check_tells_the_worst_first_and_what_to_do() {
         .map(|finding| finding.severity)
         .collect();
     assert!(severities.is_sorted_by(|a, b| a >= b), "{severities:?}");
+    assert_eq!((bad.damages.len(), bad.damage_count), (1, 1));
+    assert_eq!(bad.damages[0].kind, "NO_STATE");
+    assert!(!bad.damages[0].mended && bad.damages[0].done.is_empty());
+
+    let mended = check(&server, true).await;
+    assert_eq!(severity(&mended, "JOBS"), proto::Severity::Ok);
+    assert!(mended.damages[0].mended, "{mended:?}");
+    assert_eq!(check(&server, false).await.damages, Vec::new());
     server.stop().await.unwrap();
 }
 

@@ -23,8 +23,17 @@ impl proto::admin_service_server::AdminService for Fake {
 
     async fn check_integrity(
         &self,
-        _: Request<proto::CheckIntegrityRequest>,
+        request: Request<proto::CheckIntegrityRequest>,
     ) -> Result<Response<proto::CheckIntegrityResponse>, Status> {
+        let mended = request.into_inner().fix;
+        let damage = proto::Damage {
+            kind: "TWO_STATES".to_owned(),
+            queue: "mail".to_owned(),
+            description: "queue mail: job 1 is in two states".to_owned(),
+            mended,
+            done: if mended { "left in active only" } else { "" }.to_owned(),
+            ..proto::Damage::default()
+        };
         let severity = match self.script().severity {
             Severity::Unspecified => Severity::Warning,
             severity => severity,
@@ -44,6 +53,8 @@ impl proto::admin_service_server::AdminService for Fake {
         Ok(Response::new(proto::CheckIntegrityResponse {
             findings: vec![worst, well],
             jobs: 1_204,
+            damages: vec![damage],
+            damage_count: 3,
         }))
     }
 }
