@@ -20,6 +20,7 @@ mod redis;
 mod setup;
 mod test;
 mod tidy;
+mod torture;
 mod util;
 mod web;
 
@@ -30,7 +31,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -66,6 +67,12 @@ const COMMANDS: [Command; 7] = [
         about: "measure on a fresh redis-server; one JSON line per figure",
         help: bench::HELP,
         run: bench::command,
+    },
+    Command {
+        name: "torture",
+        about: "faults under load, and a verdict from the logs",
+        help: torture::HELP,
+        run: torture::command,
     },
     Command {
         name: "tidy",
@@ -120,6 +127,6 @@ fn run(arguments: &[String]) -> Result<()> {
 fn list() {
     println!("Usage: cargo xtask COMMAND [--help]\n");
     for command in &COMMANDS {
-        println!("  {:6} {}", command.name, command.about);
+        println!("  {:7} {}", command.name, command.about);
     }
 }

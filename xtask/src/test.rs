@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use crate::util::{self, Steps};
-use crate::{setup, web};
+use crate::{setup, torture, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [-- ARGUMENTS]
 
 Sets the machine up, builds the dashboard and the binaries, then runs
-`cargo test --workspace`. The arguments go to `cargo test`:
+`cargo test --workspace` and two minutes of `cargo xtask torture`. The
+arguments go to `cargo test`; with any, there is no torture:
 
   cargo xtask test -- a_stale_token
   cargo xtask test -- --package jobflow --test it claim -- --nocapture";
@@ -43,7 +44,11 @@ fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         cargo.args(arguments);
         cargo.env("JOBFLOW_TEST_PYTHONPATH", setup::python_folder()?);
         util::run(&mut cargo)
-    })
+    })?;
+    if arguments.is_empty() {
+        steps.run("torture", torture::short)?;
+    }
+    Ok(())
 }
 
 fn names_a_package(arguments: &[String]) -> bool {
