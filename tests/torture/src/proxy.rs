@@ -27,8 +27,8 @@ pub(crate) enum Mode {
     ResetBefore,
     /// A request arrives, and its connection is reset instead of the answer.
     ResetAfter,
-    /// As half-open, but what was held back is thrown away: the connection goes
-    /// on with a hole in its answers.
+    /// A request arrives, its answer is thrown away. The connection stays, and is
+    /// reset when this is over: with a hole in its answers nobody could use it.
     DropReply,
 }
 
@@ -104,11 +104,16 @@ async fn carry(
     mut mode: watch::Receiver<Mode>,
 ) -> Ended {
     let mut buffer = vec![0; 64 * 1024];
+    let mut has_hole = false;
     loop {
         let Ok(len @ 1..) = from.read(&mut buffer).await else {
             return (from, to);
         };
-        let present = *mode.borrow();
+        let present = match *mode.borrow() {
+            Mode::DropReply => Mode::DropReply,
+            _ if has_hole => Mode::ResetAfter,
+            present => present,
+        };
         match (present, direction) {
             (Mode::Pass, _)
             | (Mode::HalfOpen | Mode::ResetAfter | Mode::DropReply, Direction::Request) => {}
@@ -119,7 +124,10 @@ async fn carry(
                 );
                 tokio::time::sleep(time).await;
             }
-            (Mode::DropReply, Direction::Reply) => continue,
+            (Mode::DropReply, Direction::Reply) => {
+                has_hole = true;
+                continue;
+            }
             (Mode::BlackHole, _) | (Mode::HalfOpen, Direction::Reply) => {
                 // What is held back arrives when the network is well again.
                 let healed = mode

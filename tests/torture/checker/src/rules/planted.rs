@@ -43,7 +43,7 @@ fn what_redis_may_forget_is_no_loss_and_all_else_is() {
     let mut story = Story::good();
     story
         .submit("a-2", 2)
-        .log(&format!("B {} 0 redis-kill 1 *", SECOND))
+        .log(&format!("B {SECOND} 0 redis-kill 1 *"))
         .log(&format!("H {} 0 redis-kill 1", 2 * SECOND));
     assert_eq!(story.broken(), ["I1 lost"]);
     story.terms.durability = Durability::Everysec;
