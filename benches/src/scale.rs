@@ -23,7 +23,8 @@ const CALL: usize = 100;
 /// The largest claim.
 const MOST: usize = 125;
 /// Jobs in each state of the small queue: with none, a read of the last
-/// finished jobs would be measured against a read of nothing.
+/// finished jobs would be measured against a read of nothing. Beside a queue of
+/// jobs that wait or are scheduled stands an empty one.
 const FEW: usize = 100;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -34,8 +35,16 @@ pub(crate) async fn run(n: usize) -> Result<()> {
     let config = keeping("full", u32::MAX)?;
     let full = JobQueue::open(config.clone())?;
     let began = Instant::now();
+    let empty = JobQueue::open(keeping("empty", u32::MAX)?)?;
+    fill_ahead(&full, n).await?;
+    say("tables that grow come to rest");
+    store.settle().await?;
+    measure(&mut store, &empty).await?;
+    compare(&mut store, &empty, &full, n, "waiting and scheduled").await?;
+    print_slow(&mut store, n, "waiting and scheduled").await?;
+
     fill(&small, FEW).await?;
-    fill(&full, n).await?;
+    fill_behind(&full, n).await?;
     let bytes: f64 = store.info("memory", "used_memory").await?.parse()?;
     print(
         &json!({"peer": "jobflow", "mode": "scale", "n": n, "duty": "fill", "jobs": 6 * n,
@@ -45,10 +54,10 @@ pub(crate) async fn run(n: usize) -> Result<()> {
 
     // Warms up.
     measure(&mut store, &small).await?;
-    compare(&mut store, &small, &full, n, "growing").await?;
+    compare(&mut store, &small, &full, n, "all states, tables growing").await?;
     say("tables that grow come to rest");
     store.settle().await?;
-    compare(&mut store, &small, &full, n, "settled").await?;
+    compare(&mut store, &small, &full, n, "all states").await?;
 
     print_slow(&mut store, n, "calls").await?;
     print(&promote_at_once(&full, n / 10).await?);
@@ -64,7 +73,7 @@ async fn compare(
     small: &JobQueue,
     full: &JobQueue,
     n: usize,
-    tables: &str,
+    full_of: &str,
 ) -> Result<()> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -78,7 +87,7 @@ async fn compare(
         };
         let (small, large) = (of(|round| round.0), of(|round| round.1));
         print(
-            &json!({"peer": "jobflow", "mode": "scale", "n": n, "call": call, "tables": tables,
+            &json!({"peer": "jobflow", "mode": "scale", "n": n, "call": call, "full_of": full_of,
             "small_us": rounded(small), "full_us": rounded(large), "ratio": rounded(large / small)}),
         );
     }
@@ -113,8 +122,21 @@ pub(crate) fn keeping(mode: &str, count: u32) -> Result<QueueConfig> {
     })
 }
 
-/// `n` jobs each completed, failed, retrying, active, scheduled and waiting.
+/// `n` jobs in each state.
 pub(crate) async fn fill(queue: &JobQueue, n: usize) -> Result<()> {
+    fill_ahead(queue, n).await?;
+    fill_behind(queue, n).await
+}
+
+/// `n` jobs each scheduled and waiting.
+async fn fill_ahead(queue: &JobQueue, n: usize) -> Result<()> {
+    say(&format!("{n} jobs scheduled, {n} waiting"));
+    submit_at(queue, n, RunAt::After(HOUR)).await?;
+    bulk::submit(queue, n, 500).await
+}
+
+/// `n` jobs each completed, failed, retrying and active; as many wait as before.
+async fn fill_behind(queue: &JobQueue, n: usize) -> Result<()> {
     let error = || JobError {
         code: "HANDLER_ERROR".to_owned(),
         message: "as the measurement wants it".to_owned(),
@@ -138,9 +160,7 @@ pub(crate) async fn fill(queue: &JobQueue, n: usize) -> Result<()> {
             }
         }
     }
-    say(&format!("{n} jobs scheduled, {n} waiting"));
-    submit_at(queue, n, RunAt::After(HOUR)).await?;
-    bulk::submit(queue, n, 500).await
+    Ok(())
 }
 
 async fn submit_at(queue: &JobQueue, n: usize, run_at: RunAt) -> Result<StoreTime> {
