@@ -79,12 +79,12 @@ pub use crate::{
     events::{EventBatch, EventEntry, EventId, EventPositions, EventReader, Happening},
     queue::{
         AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkStep,
-        BulkTarget, Change, Claimed, ClaimedJob, ControlMessage, ControlReader, Damage, DamageKind,
-        DeadLetterGroup, DeadLetters, Direction, Explanation, Extension, Finding, Force, Integrity,
-        JobChanges, JobCount, JobPage, JobQueue, ListRequest, LogPage, Mend, NewBulk, Obstacle,
-        ObstacleReason, Order, Outcome, Pause, QueueConfig, QueueControl, QueueSettings, Reaped,
-        Report, RunningJob, SettingsChange, Severity, StoreInfo, Submitted, Waiter, WorkerBeat,
-        WorkerSignal, WorkerState,
+        BulkTarget, Change, Claim, Claimed, ClaimedJob, ControlMessage, ControlReader, Damage,
+        DamageKind, DeadLetterGroup, DeadLetters, Direction, Explanation, Extension, Finding,
+        Force, Integrity, JobChanges, JobCount, JobPage, JobQueue, ListRequest, LogPage, Mend,
+        NewBulk, Obstacle, ObstacleReason, Order, Outcome, Pause, QueueConfig, QueueControl,
+        QueueSettings, Reaped, Report, RunningJob, SettingsChange, Severity, StoreInfo, Submitted,
+        Waiter, WorkerBeat, WorkerSignal, WorkerState,
     },
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},
 };

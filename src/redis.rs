@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
+    RedisError, RedisResult, ServerErrorKind, Value,
 };
 use bb8_redis::bb8;
 use futures_util::StreamExt;
@@ -220,6 +220,18 @@ impl Exclusive {
         let reply = command.query_async(&mut self.0.connection).await;
         self.0.broken = matches!(&reply, Err(error) if error.is_io_error());
         reply
+    }
+
+    /// Sends commands one behind the other; each has an answer of its own.
+    pub(crate) async fn query_each(
+        &mut self,
+        mut commands: Pipeline,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        self.0.broken = true;
+        commands.ignore_errors();
+        let replies = commands.query_async(&mut self.0.connection).await;
+        self.0.broken = matches!(&replies, Err(error) if error.is_io_error());
+        replies
     }
 
     pub(crate) fn is_broken(&self) -> bool {

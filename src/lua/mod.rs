@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ::redis::{Arg, Cmd, ErrorKind, FromRedisValue, ServerErrorKind, ToRedisArgs};
+use ::redis::{Arg, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, ToRedisArgs};
 
 use crate::error::{Error, Result};
 use crate::keys::QueueKeys;
@@ -110,6 +110,11 @@ pub(crate) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 pub(crate) static SIGNAL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("signal.lua")));
 
+/// Whether Redis does not have the script of a call, which has done nothing then.
+pub(crate) fn is_lost(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
 /// A script and the name that Redis gives it.
 pub(crate) struct Script {
     source: &'static str,
@@ -142,6 +147,11 @@ impl Call {
         Self { script, command }
     }
 
+    /// For a caller that sends it by itself, and knows what to do when the script [is lost](is_lost).
+    pub(crate) const fn command(&self) -> &Cmd {
+        &self.command
+    }
+
     pub(crate) fn arg<T: ToRedisArgs>(&mut self, arg: T) -> &mut Self {
         self.command.arg(arg);
         self
@@ -161,9 +171,7 @@ impl Call {
     /// could be lost again in between.
     pub(crate) async fn run_once<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
         let reply = match store.query_once(&self.command).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                store.query_once(&self.with_source()).await
-            }
+            Err(error) if is_lost(&error) => store.query_once(&self.with_source()).await,
             other => other,
         };
         reply.map_err(|error| store.fault(&error))

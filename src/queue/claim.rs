@@ -20,6 +20,19 @@ use crate::spec::{Spec, millis};
 const LEASE_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 
+/// What a claim asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// From which queue.
+    pub queue: &'a QueueName,
+    /// At most so many jobs; 125 a call.
+    pub limit: usize,
+    /// How long they are this worker's, unless it extends that.
+    pub lease: Duration,
+    /// The worker's id.
+    pub worker: &'a str,
+}
+
 /// What a claim came back with.
 #[derive(Debug, Clone, Default)]
 pub struct Claimed {
@@ -82,17 +95,33 @@ impl JobQueue {
         lease: Duration,
         worker: &str,
     ) -> Result<Claimed> {
-        check_lease(lease)?;
-        if worker.is_empty() || worker.len() > MAX_WORKER {
+        let claim = Claim {
+            queue,
+            limit,
+            lease,
+            worker,
+        };
+        let call = self.claim_call(claim).await?;
+        let reply = call.run_once(&self.core.store).await?;
+        self.claimed(queue, reply).await
+    }
+
+    pub(crate) async fn claim_call(&self, claim: Claim<'_>) -> Result<Call> {
+        check_lease(claim.lease)?;
+        if claim.worker.is_empty() || claim.worker.len() > MAX_WORKER {
             return Err(Error::invalid("worker", "must be 1 to 128 bytes"));
         }
-        let keys = self.core.register(queue).await?;
+        let keys = self.core.register(claim.queue).await?;
         let mut call = Call::new(&lua::CLAIM, &keys);
-        call.arg(limit.clamp(1, MAX_JOBS))
-            .arg(millis(lease))
-            .arg(worker)
+        call.arg(claim.limit.clamp(1, MAX_JOBS))
+            .arg(millis(claim.lease))
+            .arg(claim.worker)
             .arg(self.core.config.crash_cap);
-        let (wait_ms, batch): (i64, Option<Batch>) = match call.run_once(&self.core.store).await? {
+        Ok(call)
+    }
+
+    pub(crate) async fn claimed(&self, queue: &QueueName, reply: Reply) -> Result<Claimed> {
+        let (wait_ms, batch) = match reply {
             Reply::Jobs(wait, batch) => (wait, Some(batch)),
             Reply::Nothing(wait) => (wait, None),
         };
@@ -139,7 +168,7 @@ pub(crate) fn check_lease(lease: Duration) -> Result<()> {
 type Batch = (u64, u64, Bytes, Vec<Bytes>, Vec<Bytes>, [String; 3]);
 
 /// The script leaves the batch out when nothing waits.
-enum Reply {
+pub(crate) enum Reply {
     Nothing(i64),
     Jobs(i64, Batch),
 }

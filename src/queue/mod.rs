@@ -29,7 +29,7 @@ mod workers;
 pub use audit::AuditReport;
 pub use bulk::{BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkTarget, NewBulk};
 pub use change::{BulkStep, Change, Force};
-pub use claim::{Claimed, ClaimedJob};
+pub use claim::{Claim, Claimed, ClaimedJob};
 pub use connect::{JobQueue, QueueConfig, StoreInfo};
 pub use count::JobCount;
 pub use dead_letters::{DeadLetterGroup, DeadLetters};

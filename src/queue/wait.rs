@@ -1,19 +1,21 @@
-//! Sleep until a queue may have work: a wake-up, never the carrier of a job.
+//! Sleep until a queue may have work. The wake-up never carries a job: a claim
+//! sent behind it finds what is there.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::Cmd;
+use ::redis::{Cmd, RedisResult, Value};
 
 use crate::error::Result;
 use crate::job::QueueName;
-use crate::queue::{Core, JobQueue};
+use crate::lua::{self, Call};
+use crate::queue::{Claim, Claimed, Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
 /// Waits on the wake lists of some queues, on a connection of its own.
 pub struct Waiter {
-    core: Arc<Core>,
+    queue: JobQueue,
     wakes: Vec<String>,
     connection: Option<(Exclusive, i64)>,
 }
@@ -27,7 +29,7 @@ impl JobQueue {
             .map(|queue| self.core.keys(queue).wake().to_owned())
             .collect();
         Waiter {
-            core: Arc::clone(&self.core),
+            queue: self.clone(),
             wakes,
             connection: None,
         }
@@ -47,14 +49,52 @@ impl Waiter {
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
     ) -> Result<()> {
-        let core = Arc::clone(&self.core);
+        self.block(None, at_most, interrupt).await.map(drop)
+    }
+
+    /// Waits as [`wait`](Self::wait) does and then claims, however the wait ended.
+    /// The claim is sent behind the blocking read, so that a job is claimed
+    /// without another round trip; its lease may have begun at any time since
+    /// this was called.
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait) and of [`JobQueue::claim`].
+    pub async fn wait_and_claim(
+        &mut self,
+        claim: Claim<'_>,
+        at_most: Duration,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Claimed> {
+        let call = self.queue.claim_call(claim).await?;
+        let answer = self.block(Some(&call), at_most, interrupt).await?;
+        let store = &self.queue.core.store;
+        let reply = answer.and_then(|reply| Ok(::redis::from_redis_value(reply)?));
+        let reply = match reply {
+            // Redis has lost the script, and so took no job.
+            Err(error) if lua::is_lost(&error) => call.run_once(store).await,
+            reply => reply.map_err(|error| store.fault(&error)),
+        };
+        self.queue.claimed(claim.queue, reply?).await
+    }
+
+    /// Blocks; returns the answer to `behind`, which is sent along.
+    async fn block(
+        &mut self,
+        behind: Option<&Call>,
+        at_most: Duration,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<RedisResult<Value>> {
+        let core = Arc::clone(&self.queue.core);
         let (connection, client_id) = match &mut self.connection {
             Some(held) if !held.0.is_broken() => held,
             slot => slot.insert(connect(&core).await?),
         };
-        let mut block = ::redis::cmd("BLPOP");
-        block.arg(&self.wakes).arg(BLOCK.as_secs_f64());
-        let blocked = connection.query::<::redis::Value>(&block);
+        let mut block = ::redis::pipe();
+        block.cmd("BLPOP").arg(&self.wakes).arg(BLOCK.as_secs_f64());
+        if let Some(call) = behind {
+            block.add_command(call.command().clone());
+        }
+        let blocked = connection.query_each(block);
         tokio::pin!(blocked, interrupt);
         let answered = tokio::select! {
             answered = &mut blocked => answered,
@@ -68,7 +108,12 @@ impl Waiter {
                 blocked.await
             }
         };
-        answered.map(drop).map_err(|error| core.store.fault(&error))
+        let mut answers = answered
+            .map_err(|error| core.store.fault(&error))?
+            .into_iter();
+        let woken = answers.next().unwrap_or(Ok(Value::Nil));
+        woken.map_err(|error| core.store.fault(&error))?;
+        Ok(answers.next().unwrap_or(Ok(Value::Nil)))
     }
 }
 

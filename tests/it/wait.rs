@@ -2,9 +2,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use jobflow::testing::TestQueue;
-use jobflow::{RunAt, Waiter};
+use jobflow::{Claim, Claimed, JobState, Outcome, RunAt, Waiter};
 
-use crate::{claim, default_queue, job, submit};
+use crate::{LEASE, WORKER, claim, default_queue, job, submit};
 
 /// Longer than a block, so that only a wake-up can end the wait in time.
 const LONG: Duration = Duration::from_secs(2);
@@ -66,5 +66,50 @@ async fn an_interrupt_ends_the_wait_and_takes_no_wake_up_along() {
         .unwrap();
     submit(&queue, job()).await;
     assert!(wakes(&mut waiter).await);
+    queue.close().await;
+}
+
+/// What a worker gets that waits with a claim behind the wait.
+async fn brought_along(
+    waiter: &mut Waiter,
+    at_most: Duration,
+    interrupt: impl Future<Output = ()>,
+) -> Claimed {
+    let name = default_queue();
+    let claim = Claim {
+        queue: &name,
+        limit: 5,
+        lease: LEASE,
+        worker: WORKER,
+    };
+    let claimed = waiter.wait_and_claim(claim, at_most, interrupt).await;
+    claimed.unwrap()
+}
+
+#[tokio::test]
+async fn a_sleeper_wakes_up_with_the_job_in_its_hands() {
+    let queue = TestQueue::new();
+    let mut waiter = queue.waiter(&[default_queue()]);
+    let (claimed, id) = tokio::join!(
+        brought_along(&mut waiter, LONG, pending()),
+        submit(&queue, job())
+    );
+    assert_eq!(claimed.jobs.len(), 1);
+    assert_eq!(claimed.jobs[0].id, id);
+    let finished = queue.finish(&claimed.jobs[0], Outcome::Ack(None)).await;
+    assert_eq!(finished.unwrap(), JobState::Completed);
+    assert!(!wakes(&mut waiter).await, "nothing waits");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_sleeper_that_wakes_when_a_job_is_due_has_it() {
+    let queue = TestQueue::new();
+    let mut waiter = queue.waiter(&[default_queue()]);
+    let soon = RunAt::After(Duration::from_millis(50));
+    submit(&queue, job().run_at(soon).unwrap()).await;
+    let early = brought_along(&mut waiter, LONG, std::future::ready(())).await;
+    let due = brought_along(&mut waiter, early.next_due.unwrap(), pending()).await;
+    assert_eq!(early.jobs.len() + due.jobs.len(), 1);
     queue.close().await;
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobflow::{ClaimedJob, JobQueue, QueueName, Result, Waiter};
+use jobflow::{Claim, Claimed, JobQueue, QueueName, Result, Waiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,10 @@ pub(crate) fn claim_size(concurrency: usize) -> usize {
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// A claim that is sent along with a wait may be as old as the wait when it is
+/// answered; a lease has to be long beside that.
+const LEASE_TO_WAIT_WITH: Duration = Duration::from_secs(6);
+
 /// How often a worker that does not claim looks after its queues.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
@@ -46,32 +50,32 @@ pub(crate) struct Claimer {
 enum Round {
     /// Every slot is taken, or a queue may hold more.
     More,
-    /// The queues are empty; the next delayed job is due after this time.
-    Drained(Option<Duration>),
+    /// The queues are empty; the next delayed job is due then.
+    Drained(Option<Instant>),
 }
 
 impl Claimer {
     /// Claims until `stop`, whatever the store does.
     pub(crate) async fn run(mut self, stop: &CancellationToken) {
         let mut waiter = self.queue.waiter(&self.queues);
-        let mut claim_trouble = Trouble::new("claim jobs");
-        let mut wait_trouble = Trouble::new("wait for jobs");
+        let mut trouble = Trouble::new("claim jobs");
+        let mut round = Round::More;
         while let Some(slots) = self.free_slots(stop).await {
-            let pause = match self.claim_round(slots).await {
-                Ok(Round::More) => {
-                    claim_trouble.over();
-                    Duration::ZERO
-                }
-                Ok(Round::Drained(next_due)) => {
-                    claim_trouble.over();
-                    self.wait(&mut waiter, next_due, stop, &mut wait_trouble)
-                        .await
-                }
-                Err(error) => claim_trouble.met(&error),
+            let next = match round {
+                Round::More => self.claim_round(slots).await,
+                Round::Drained(due) => self.wait_round(&mut waiter, slots, due, stop).await,
             };
-            if !pause.is_zero() {
-                let _ = tokio::time::timeout(pause, stop.cancelled()).await;
-            }
+            round = match next {
+                Ok(next) => {
+                    trouble.over();
+                    next
+                }
+                Err(error) => {
+                    let pause = trouble.met(&error);
+                    let _ = tokio::time::timeout(pause, stop.cancelled()).await;
+                    Round::More
+                }
+            };
         }
     }
 
@@ -137,24 +141,21 @@ impl Claimer {
     /// with another queue, so that a full one does not starve the rest.
     async fn claim_round(&mut self, mut slots: OwnedSemaphorePermit) -> Result<Round> {
         self.queues.rotate_left(1);
-        let mut next_due: Option<Duration> = None;
+        let mut next_due = None;
         let mut drained = true;
         for name in &self.queues {
-            let limit = slots.num_permits().min(self.claim_size);
-            if limit == 0 {
+            let claim = self.claim(name, &slots);
+            if claim.limit == 0 {
                 return Ok(Round::More);
             }
             let asked = Instant::now();
             let claimed = self
                 .queue
-                .claim(name, limit, self.lease, &self.worker)
+                .claim(name, claim.limit, claim.lease, claim.worker)
                 .await?;
-            self.crew.health.polled();
-            self.crew.stats.claims.add(1);
-            self.crew.stats.claimed.add(claimed.jobs.len());
-            drained &= claimed.jobs.len() < limit;
-            next_due = next_due.into_iter().chain(claimed.next_due).min();
-            self.start(claimed.jobs, asked + self.lease, &mut slots);
+            drained &= claimed.jobs.len() < claim.limit;
+            next_due = next_due.into_iter().chain(due_at(&claimed)).min();
+            self.start(claimed, asked, &mut slots);
         }
         Ok(if drained {
             Round::Drained(next_due)
@@ -163,12 +164,62 @@ impl Claimer {
         })
     }
 
+    /// Sleeps until there may be work, and claims it where the sleep can bring it along.
+    async fn wait_round(
+        &self,
+        waiter: &mut Waiter,
+        mut slots: OwnedSemaphorePermit,
+        next_due: Option<Instant>,
+        stop: &CancellationToken,
+    ) -> Result<Round> {
+        let asked = Instant::now();
+        let at_most = next_due.map_or(LONGEST_WAIT, |due| {
+            due.saturating_duration_since(asked).min(LONGEST_WAIT)
+        });
+        let interrupt = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.crew.posture.is_told_to_be_quiet() => {}
+            }
+        };
+        let [only] = &self.queues[..] else {
+            waiter.wait(at_most, interrupt).await?;
+            return Ok(Round::More);
+        };
+        if self.lease < LEASE_TO_WAIT_WITH {
+            waiter.wait(at_most, interrupt).await?;
+            return Ok(Round::More);
+        }
+        let claim = self.claim(only, &slots);
+        let claimed = waiter.wait_and_claim(claim, at_most, interrupt).await?;
+        let (drained, next_due) = (claimed.jobs.len() < claim.limit, due_at(&claimed));
+        self.start(claimed, asked, &mut slots);
+        Ok(if drained {
+            Round::Drained(next_due)
+        } else {
+            Round::More
+        })
+    }
+
+    fn claim<'a>(&'a self, queue: &'a QueueName, slots: &OwnedSemaphorePermit) -> Claim<'a> {
+        Claim {
+            queue,
+            limit: slots.num_permits().min(self.claim_size),
+            lease: self.lease,
+            worker: &self.worker,
+        }
+    }
+
     /// Starts an attempt per job. All leases are held before the first handler
     /// runs: one that blocks this thread would keep the rest from being extended.
-    fn start(&self, jobs: Vec<ClaimedJob>, fence: Instant, slots: &mut OwnedSemaphorePermit) {
-        let held: Vec<_> = jobs
+    fn start(&self, claimed: Claimed, asked: Instant, slots: &mut OwnedSemaphorePermit) {
+        self.crew.health.polled();
+        self.crew.stats.claims.add(1);
+        self.crew.stats.claimed.add(claimed.jobs.len());
+        let held: Vec<_> = claimed
+            .jobs
             .into_iter()
-            .map(|job| self.crew.hold(job, fence))
+            .map(|job| self.crew.hold(job, asked + self.lease))
             .collect();
         for lease in held {
             let slot = slots.split(1);
@@ -177,28 +228,8 @@ impl Claimer {
                 .spawn(async move { execute::execute(&crew, lease, slot).await });
         }
     }
+}
 
-    /// Sleeps until there may be work. Returns how long to pause after an error.
-    async fn wait(
-        &self,
-        waiter: &mut Waiter,
-        next_due: Option<Duration>,
-        stop: &CancellationToken,
-        trouble: &mut Trouble,
-    ) -> Duration {
-        let at_most = next_due.map_or(LONGEST_WAIT, |due| due.min(LONGEST_WAIT));
-        let interrupt = async {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.crew.posture.is_told_to_be_quiet() => {}
-            }
-        };
-        match waiter.wait(at_most, interrupt).await {
-            Ok(()) => {
-                trouble.over();
-                Duration::ZERO
-            }
-            Err(error) => trouble.met(&error),
-        }
-    }
+fn due_at(claimed: &Claimed) -> Option<Instant> {
+    claimed.next_due.map(|due| Instant::now() + due)
 }
