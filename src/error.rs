@@ -1,5 +1,6 @@
 //! What can go wrong for a caller: one type, one stable word per cause.
 
+use crate::durability::Durability;
 use crate::job::{JobId, QueueName};
 use crate::state::JobState;
 
@@ -48,6 +49,10 @@ pub enum Code {
     StoreReadOnly,
     /// The store may throw jobs away, so it is not used.
     StoreUnsafe,
+    /// The store can not keep a job as safe as was asked.
+    DurabilityUnavailable,
+    /// The job is stored, but not known to be as safe as was asked.
+    DurabilityUnknown,
     /// This process is stopping.
     ShuttingDown,
     /// Too many streams or waits are open.
@@ -62,7 +67,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidField,
         Self::PayloadTooLarge,
         Self::InvalidFilter,
@@ -82,6 +87,8 @@ impl Code {
         Self::StoreLoading,
         Self::StoreReadOnly,
         Self::StoreUnsafe,
+        Self::DurabilityUnavailable,
+        Self::DurabilityUnknown,
         Self::ShuttingDown,
         Self::TooManyStreams,
         Self::WaitTimeout,
@@ -112,6 +119,8 @@ impl Code {
             Self::StoreLoading => "STORE_LOADING",
             Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::StoreUnsafe => "STORE_UNSAFE",
+            Self::DurabilityUnavailable => "DURABILITY_UNAVAILABLE",
+            Self::DurabilityUnknown => "DURABILITY_UNKNOWN",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::WaitTimeout => "WAIT_TIMEOUT",
@@ -251,6 +260,28 @@ pub enum Error {
         /// The policy found.
         policy: String,
     },
+    /// The store can not keep a job as safe as was asked; nothing was stored.
+    #[error("durability {durability} is not to be had: {missing}")]
+    DurabilityUnavailable {
+        /// What was asked for.
+        durability: Durability,
+        /// What the store lacks.
+        missing: String,
+    },
+    /// The job is stored, but not known to be as safe as was asked. Submitted
+    /// again under the same id, request id or idempotency key it stays one job,
+    /// and is waited for again.
+    #[error(
+        "job {id} is stored, but whether it is {durability} is unknown: {why}; submit it again under the same request id, key or id"
+    )]
+    DurabilityUnknown {
+        /// The job that is stored.
+        id: JobId,
+        /// What was asked for.
+        durability: Durability,
+        /// What was waited for in vain.
+        why: String,
+    },
     /// This process is stopping and takes no new work.
     #[error("shutting down; retry elsewhere")]
     ShuttingDown,
@@ -315,6 +346,8 @@ impl Error {
             Self::StoreLoading => Code::StoreLoading,
             Self::StoreReadOnly => Code::StoreReadOnly,
             Self::StoreUnsafe { .. } => Code::StoreUnsafe,
+            Self::DurabilityUnavailable { .. } => Code::DurabilityUnavailable,
+            Self::DurabilityUnknown { .. } => Code::DurabilityUnknown,
             Self::ShuttingDown => Code::ShuttingDown,
             Self::TooManyStreams { .. } => Code::TooManyStreams,
             Self::WaitTimeout { .. } => Code::WaitTimeout,
@@ -333,6 +366,7 @@ impl Error {
                 | Code::StoreUnavailable
                 | Code::StoreLoading
                 | Code::StoreReadOnly
+                | Code::DurabilityUnknown
                 | Code::ShuttingDown
                 | Code::TooManyStreams
         )
@@ -380,6 +414,13 @@ impl Error {
                 pairs
             }
             Self::StoreUnsafe { policy } => vec![("policy", policy.clone())],
+            Self::DurabilityUnavailable { durability, .. } => {
+                vec![("durability", durability.to_string())]
+            }
+            Self::DurabilityUnknown { id, durability, .. } => vec![
+                ("job_id", id.to_string()),
+                ("durability", durability.to_string()),
+            ],
             Self::TooManyStreams { limit } => vec![("limit", limit.to_string())],
             Self::WaitTimeout { id, state } => {
                 vec![("job_id", id.to_string()), ("state", state.to_string())]

@@ -82,6 +82,10 @@ impl QueueKeys {
         &self.all[14]
     }
 
+    pub(crate) fn config(&self) -> &str {
+        &self.all[15]
+    }
+
     pub(crate) fn parked(&self) -> &str {
         &self.all[16]
     }

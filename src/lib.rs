@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod backoff;
+mod durability;
 mod error;
 mod filter;
 mod fingerprint;
@@ -54,6 +55,7 @@ mod stats;
 pub mod testing;
 
 pub use backoff::{Backoff, MAX_BACKOFF};
+pub use durability::Durability;
 pub use error::{Code, Error, Result};
 pub use filter::{Field as FilterField, Filter, MAX_FILTER};
 pub use fingerprint::Fingerprint;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::backoff::Backoff;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName};
 use crate::options::{
@@ -53,6 +54,7 @@ pub struct NewJob {
     pub(crate) key_scope: KeyScope,
     pub(crate) tags: Vec<String>,
     pub(crate) start_limit: StartLimit,
+    pub(crate) durability: Option<Durability>,
 }
 
 impl NewJob {
@@ -81,6 +83,7 @@ impl NewJob {
             key_scope: KeyScope::default(),
             tags: Vec::new(),
             start_limit: StartLimit::default(),
+            durability: None,
         })
     }
 
@@ -186,6 +189,14 @@ impl NewJob {
         }
         self.start_limit = limit;
         Ok(self)
+    }
+
+    /// How safe it is before its submit is acknowledged; what its queue says
+    /// unless given, or else the installation.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
     }
 
     /// What happens when a job holds its idempotency key.

@@ -1,15 +1,16 @@
 //! Connections to Redis: one shared for commands, exclusive ones for blocking
-//! reads, each replaced when it breaks.
+//! reads and for submits that wait, each replaced when it breaks.
+
+mod exclusive;
 
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
-    RedisError, RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
+    RedisResult, ServerErrorKind,
 };
-use bb8_redis::bb8;
 use futures_util::StreamExt;
 use futures_util::stream::ReadyChunks;
 use tokio::sync::Mutex;
@@ -17,6 +18,9 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
+
+use exclusive::Pool;
+pub(crate) use exclusive::{Exclusive, Flushing};
 
 /// Longer than any script may take, shorter than a caller's patience. A call
 /// that takes longer has an unknown end, and its socket is closed.
@@ -34,12 +38,16 @@ const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
 const MAX_MESSAGES: usize = 100;
 /// Blocking readers a process can have: waiters and event readers.
 const EXCLUSIVE_CONNECTIONS: u32 = 16;
+/// Connections on which submits wait for disk or replicas: two for each class
+/// of jobs that come one by one, and as many for batches.
+const DURABLE_CONNECTIONS: u32 = 8;
 
 /// The way to Redis of one process.
 pub(crate) struct Store {
     client: Client,
     shared: Mutex<Shared>,
-    exclusive: bb8::Pool<ExclusiveManager>,
+    exclusive: Pool,
+    durable: Pool,
 }
 
 /// The connection that all commands share. Redis answers in order, so one
@@ -55,23 +63,22 @@ struct Shared {
 
 impl Store {
     /// Prepares the connections; touches no network.
-    pub(crate) fn open(url: &str) -> Result<Self> {
+    /// A submit waits for disk or replicas for up to `durable`.
+    pub(crate) fn open(url: &str, durable: Duration) -> Result<Self> {
         let invalid =
             |_: RedisError| Error::invalid("redis", "must be a URL like redis://127.0.0.1:6379/");
         let info = url.into_connection_info().map_err(invalid)?;
         // The redis crate leaves Nagle's algorithm on, which costs 40 ms here and there.
         let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
             .map_err(invalid)?;
-        let exclusive = bb8::Pool::builder()
-            .max_size(EXCLUSIVE_CONNECTIONS)
-            .connection_timeout(CONNECT_TIMEOUT)
-            .retry_connection(false)
-            .test_on_check_out(false)
-            .build_unchecked(ExclusiveManager(client.clone()));
+        let slack = Duration::from_secs(1);
+        let exclusive = Pool::new(&client, EXCLUSIVE_CONNECTIONS, BLOCK + slack);
+        let durable = Pool::new(&client, DURABLE_CONNECTIONS, durable + RESPONSE_TIMEOUT);
         Ok(Self {
             client,
             shared: Mutex::default(),
             exclusive,
+            durable,
         })
     }
 
@@ -156,15 +163,15 @@ impl Store {
 
     /// A connection that one caller owns, for blocking reads.
     pub(crate) async fn exclusive(&self) -> Result<Exclusive> {
-        let connection = self
-            .exclusive
-            .get_owned()
-            .await
-            .map_err(|error| match error {
-                bb8::RunError::User(error) => self.fault(&error),
-                bb8::RunError::TimedOut => Error::StoreUnavailable,
-            })?;
-        Ok(Exclusive(connection))
+        let connection = self.exclusive.get(CONNECT_TIMEOUT).await;
+        connection.map_err(|error| self.fault(&error))
+    }
+
+    /// A connection that one submit owns while it waits for disk or replicas.
+    pub(crate) async fn durable(&self) -> Result<Exclusive> {
+        // Others may wait on all of them.
+        let connection = self.durable.get(2 * RESPONSE_TIMEOUT).await;
+        connection.map_err(|error| self.fault(&error))
     }
 
     /// A connection that hears what is published on one channel.
@@ -209,36 +216,6 @@ impl Store {
     }
 }
 
-/// A connection of one's own; it is closed, not reused, once it has failed.
-pub(crate) struct Exclusive(bb8::PooledConnection<'static, ExclusiveManager>);
-
-impl Exclusive {
-    /// Sends one command. When the returned future is dropped before its end,
-    /// the answer is still under way: the connection counts as broken.
-    pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
-        self.0.broken = true;
-        let reply = command.query_async(&mut self.0.connection).await;
-        self.0.broken = matches!(&reply, Err(error) if error.is_io_error());
-        reply
-    }
-
-    /// Sends commands one behind the other; each has an answer of its own.
-    pub(crate) async fn query_each(
-        &mut self,
-        mut commands: Pipeline,
-    ) -> RedisResult<Vec<RedisResult<Value>>> {
-        self.0.broken = true;
-        commands.ignore_errors();
-        let replies = commands.query_async(&mut self.0.connection).await;
-        self.0.broken = matches!(&replies, Err(error) if error.is_io_error());
-        replies
-    }
-
-    pub(crate) fn is_broken(&self) -> bool {
-        self.0.broken
-    }
-}
-
 /// Hears what is published on a channel.
 pub(crate) struct Subscription {
     sink: PubSubSink,
@@ -261,40 +238,5 @@ impl Subscription {
                 Err(_) => Err(broken("the subscription does not answer")),
             },
         }
-    }
-}
-
-pub(crate) struct ExclusiveConnection {
-    connection: MultiplexedConnection,
-    broken: bool,
-}
-
-pub(crate) struct ExclusiveManager(Client);
-
-impl bb8::ManageConnection for ExclusiveManager {
-    type Connection = ExclusiveConnection;
-    type Error = RedisError;
-
-    async fn connect(&self) -> RedisResult<ExclusiveConnection> {
-        // The default of 500 ms would cut every blocking read short.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(BLOCK + Duration::from_secs(1)));
-        let connection = self
-            .0
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        Ok(ExclusiveConnection {
-            connection,
-            broken: false,
-        })
-    }
-
-    async fn is_valid(&self, held: &mut ExclusiveConnection) -> RedisResult<()> {
-        ::redis::cmd("PING").query_async(&mut held.connection).await
-    }
-
-    fn has_broken(&self, held: &mut ExclusiveConnection) -> bool {
-        held.broken
     }
 }

@@ -49,6 +49,34 @@ impl TestRedis {
         ])
     }
 
+    /// Starts a server that copies this one, and waits until it does.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_replica(&self) -> Self {
+        // Else the copy begins five seconds later, in case there are more.
+        let soon = self.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+        assert_eq!(soon.trim(), "OK", "the delay can be set");
+        let master = self.port.to_string();
+        let replica = Self::start_with(&["--save", "", "--replicaof", "127.0.0.1", &master]);
+        // Something to confirm: Redis sends a new replica nothing, `WAIT` included,
+        // until that has spoken up by itself.
+        let _nobody_listens = self.cli(&["PUBLISH", "hello", ""]);
+        let unheard = format!("port={},state=online,offset=0,", replica.port);
+        let online = format!("port={},state=online,", replica.port);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.cli(&["INFO", "replication"]);
+            if seen.contains(&online) && !seen.contains(&unheard) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the replica has no link");
+            std::thread::yield_now();
+        }
+        replica
+    }
+
     /// Starts a server with these arguments.
     ///
     /// # Panics
@@ -131,12 +159,8 @@ impl TestRedis {
     /// # Panics
     /// While it is stopped.
     pub fn stop(&mut self) {
+        self.signal("-TERM");
         let mut child = self.child.take().expect("redis runs");
-        let pid = child.id().to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill runs");
         child.wait().expect("redis ends");
     }
 
@@ -148,6 +172,29 @@ impl TestRedis {
         let mut child = self.child.take().expect("redis runs");
         child.kill().expect("redis can be killed");
         child.wait().expect("redis ends");
+    }
+
+    /// Lets it stand still, without closing a connection.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.pid().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success(), "redis can be signalled");
     }
 
     /// What redis-cli prints for a command.

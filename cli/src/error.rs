@@ -112,6 +112,8 @@ impl Error {
             Code::NotFound if error.is(jobflow::Code::JobNotFound) => {
                 error.hint("finished jobs are kept for a limited time only")
             }
+            Code::Unknown if error.is(jobflow::Code::DurabilityUnknown) => error
+                .hint("the job is there; see whether the replicas or the disk of Redis keep up"),
             Code::Aborted => error.hint("look at it as it is now, and try again"),
             Code::Unimplemented => error.hint("the server is older than this client; update it"),
             _ => error,
@@ -134,7 +136,8 @@ pub(crate) fn is_transient(status: &Status) -> bool {
     match origin(status) {
         Origin::Server => match status.code() {
             Code::Unavailable => true,
-            Code::ResourceExhausted => status.get_details_retry_info().is_some(),
+            // Stored, but in doubt: its request id makes it safe to repeat.
+            Code::Unknown | Code::ResourceExhausted => status.get_details_retry_info().is_some(),
             _ => false,
         },
         // Whether a call was heard whose connection broke is unknown; its

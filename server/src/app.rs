@@ -30,6 +30,9 @@ impl App {
             redis_url: config.redis_url.clone(),
             namespace: config.namespace.clone(),
             allow_eviction: config.allow_eviction,
+            durability: config.durability,
+            replicas: config.replicas,
+            durability_timeout: config.durability_timeout,
             ..QueueConfig::default()
         })?;
         let store = StoreWatch::new(queue.clone());

@@ -1,11 +1,15 @@
 //! What an operator can set: flags first, then the environment, then a TOML file.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
-use jobflow::{Namespace, QueueConfig};
-use serde::Deserialize;
+use jobflow::{Durability, Namespace, QueueConfig};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// The port the server listens on unless told otherwise.
 const DEFAULT_PORT: u16 = 4000;
@@ -39,6 +43,16 @@ pub struct Args {
     /// Start although the store's eviction policy could delete jobs
     #[arg(long, env = "JOBFLOW_ALLOW_EVICTION", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub allow_eviction: bool,
+    /// How safe a job is before its submit is acknowledged, unless it or its queue says
+    /// otherwise: memory, fsync or replicated [default: memory]
+    #[arg(long, env = "JOBFLOW_DURABILITY", value_name = "CLASS")]
+    pub durability: Option<Durability>,
+    /// How many replicas must have a job that is to be replicated [default: 1]
+    #[arg(long, env = "JOBFLOW_REPLICAS", value_name = "N")]
+    pub replicas: Option<u32>,
+    /// How long a submit waits for disk or replicas [default: 2s]
+    #[arg(long, env = "JOBFLOW_DURABILITY_TIMEOUT", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub durability_timeout: Option<Duration>,
     /// Do not offer gRPC reflection
     #[arg(long, env = "JOBFLOW_NO_REFLECTION", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
@@ -71,6 +85,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether a store that may evict jobs is accepted.
     pub allow_eviction: bool,
+    /// How safe jobs are that do not say.
+    pub durability: Durability,
+    /// How many replicas must have a job that is to be replicated.
+    pub replicas: u32,
+    /// How long a submit waits for disk or replicas.
+    pub durability_timeout: Duration,
     /// Whether gRPC reflection is offered.
     pub reflection: bool,
 }
@@ -120,7 +140,22 @@ struct File {
     listen: Vec<SocketAddr>,
     log_format: Option<LogFormat>,
     allow_eviction: bool,
+    #[serde(deserialize_with = "spelled")]
+    durability: Option<Durability>,
+    replicas: Option<u32>,
+    #[serde(deserialize_with = "spelled")]
+    durability_timeout: Option<humantime::Duration>,
     no_reflection: bool,
+}
+
+/// A value that the file spells as the command line does.
+fn spelled<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl Args {
@@ -157,6 +192,15 @@ impl Args {
             listen,
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             allow_eviction: self.allow_eviction || file.allow_eviction,
+            durability: self
+                .durability
+                .or(file.durability)
+                .unwrap_or(default.durability),
+            replicas: self.replicas.or(file.replicas).unwrap_or(default.replicas),
+            durability_timeout: self
+                .durability_timeout
+                .or_else(|| file.durability_timeout.map(Into::into))
+                .unwrap_or(default.durability_timeout),
             reflection: !(self.no_reflection || file.no_reflection),
         }
     }
@@ -214,6 +258,19 @@ mod tests {
     fn a_listener_can_be_given_several_times() {
         let args = Args::parse_from(["x", "--listen", "127.0.0.1:4000", "--listen", "[::1]:4000"]);
         assert_eq!(args.over(File::default()).listen.len(), 2);
+    }
+
+    #[test]
+    fn durability_is_spelled_in_the_file_as_on_the_command_line() {
+        let text = "durability = 'replicated'\nreplicas = 2\ndurability_timeout = '250ms'";
+        let args = Args::parse_from(["x", "--replicas", "3"]);
+        let config = args.over(file(text));
+        assert_eq!(config.durability, Durability::Replicated);
+        assert_eq!(config.replicas, 3);
+        assert_eq!(config.durability_timeout, Duration::from_millis(250));
+        let error = toml::from_str::<File>("durability = 'disk'").unwrap_err();
+        assert!(error.to_string().contains("replicated"), "{error}");
+        assert_eq!(Config::default().durability, Durability::Memory);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ::redis::{Arg, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, 
 
 use crate::error::{Error, Result};
 use crate::keys::QueueKeys;
-use crate::redis::Store;
+use crate::redis::{Exclusive, Store};
 
 /// The most jobs in one call: a script holds up everybody else while it runs,
 /// and is at its slowest when Redis has to grow tables with millions of jobs.
@@ -172,6 +172,19 @@ impl Call {
     pub(crate) async fn run_once<T: FromRedisValue>(&self, store: &Store) -> Result<T> {
         let reply = match store.query_once(&self.command).await {
             Err(error) if is_lost(&error) => store.query_once(&self.with_source()).await,
+            other => other,
+        };
+        reply.map_err(|error| store.fault(&error))
+    }
+
+    /// The same on a connection that the caller owns.
+    pub(crate) async fn run_once_on<T: FromRedisValue>(
+        &self,
+        store: &Store,
+        own: &mut Exclusive,
+    ) -> Result<T> {
+        let reply = match own.query(&self.command).await {
+            Err(error) if is_lost(&error) => own.query(&self.with_source()).await,
             other => other,
         };
         reply.map_err(|error| store.fault(&error))

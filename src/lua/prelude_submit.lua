@@ -1,7 +1,9 @@
 -- Put behind prelude.lua in the scripts that create jobs.
--- ARGV     1 'fresh' when no id can be there already, or 'check', then per job: id, spec, extras: '' or
---          priority, how to read the time (0 now, 1 from now, 2 at), ms (1, 1, 6 bytes), then the key,
---          '' or a rider
+-- ARGV     1 'fresh' when no id can be there already, 'check', or 'fence': as check, and something is written
+--          even when no job is new, for a caller who waits until all that was written so far is safe;
+--          2 the durability of the queue as the caller knows it, '' for none, '*' when no job goes by it;
+--          then per job: id, spec, extras: '' or priority, how to read the time (0 now, 1 from now, 2 at),
+--          ms (1, 1, 6 bytes), then the key, '' or a rider
 -- A rider carries what few jobs have: '\0', policy, scope (1: the key is freed at the end), start limit
 -- (kind 0 none, 1 from now, 2 at that time; 6 bytes of ms), length and text of the tags, the key.
 
@@ -14,13 +16,14 @@ end
 -- Finds a place for each job, or says why there is none. Where new jobs may replace others, `rival_of`
 -- looks at the one that holds a key, and says how many places it `frees` when it makes way.
 -- Returns {now_ms, {place, id of the job that exists or error word, …} of jobs that were not created,
--- {place, id that the job replaced, …}, 1 for the first jobs of a queue}.
+-- {place, id that the job replaced, …}, 1 for the first jobs of a queue}. Place 0 with a durability: nothing
+-- was stored, because that is the queue's now.
 local function submit_jobs(rival_of, make_way)
-  local now, jobs = now_ms(), (#ARGV - 1) / 3
+  local now, jobs, mode, durability = now_ms(), (#ARGV - 2) / 3, ARGV[1], ARGV[2]
   local ids, own_keys, keys, riders = {}, {}, {}, {}
   for i = 1, jobs do
-    ids[i] = ARGV[3 * i - 1]
-    local extras = ARGV[3 * i + 1]
+    ids[i] = ARGV[3 * i]
+    local extras = ARGV[3 * i + 2]
     if #extras > 8 then
       local key = sub(extras, 9)
       if key:byte(1) == 0 then riders[i], key = read_rider(key, now) end
@@ -29,13 +32,14 @@ local function submit_jobs(rival_of, make_way)
     end
   end
   local holder, by_key = {}, {}
-  if ARGV[1] == 'check' then
+  if mode ~= 'fresh' then
     for i, spec in ipairs(call('HMGET', specs, unpack(ids))) do holder[ids[i]] = spec and ids[i] or nil end
   end
   if #keys > 0 then
     for i, id in ipairs(call('HMGET', idem, unpack(keys))) do by_key[keys[i]] = id or nil end
   end
-  local set, room = call('HMGET', config, 'draining', 'max_waiting'), math.huge
+  local set, room = call('HMGET', config, 'draining', 'max_waiting', 'durability'), math.huge
+  if durability ~= '*' and durability ~= (set[3] or '') then return { now, { 0, set[3] or '' }, {}, 0 } end
   if set[2] then
     room = tonumber(set[2]) - call('ZCARD', waiting) - call('ZCARD', parked) - call('ZCARD', scheduled)
   end
@@ -46,7 +50,7 @@ local function submit_jobs(rival_of, make_way)
   local new_specs, new_waiting, new_scheduled, new_metas, new_keys = {}, {}, {}, {}, {}
   local waiting_ids, scheduled_ids, replaced, limits, tagged = {}, {}, {}, {}, {}
   for i, id in ipairs(ids) do
-    local extras, priority, clock, ready = ARGV[3 * i + 1], USUAL_BAND, 0, 0
+    local extras, priority, clock, ready = ARGV[3 * i + 2], USUAL_BAND, 0, 0
     if extras ~= '' then priority, clock, ready = struct.unpack('<BBI6', extras) end
     local key, rider = own_keys[i] or '', riders[i]
     local existing = holder[id] or by_key[key]
@@ -63,7 +67,7 @@ local function submit_jobs(rival_of, make_way)
         replaced[#replaced + 1], replaced[#replaced + 2] = i, existing
       end
       holder[id], new = id, new + 1
-      local spec = ARGV[3 * i]
+      local spec = ARGV[3 * i + 1]
       if rider and rider.limit > 0 then
         -- Field 14, fixed64.
         spec = spec .. '\113' .. pack('<I8', rider.limit)
@@ -92,7 +96,13 @@ local function submit_jobs(rival_of, make_way)
       end
     end
   end
-  if new == 0 then return { now, told, replaced, 0 } end
+  if new == 0 then
+    if mode == 'fence' then
+      begin_writes()
+      call('HINCRBY', counters, 'fences', 1)
+    end
+    return { now, told, replaced, 0 }
+  end
 
   call('HSET', specs, unpack(new_specs))
   if metas > 0 then call('HSET', meta, unpack(new_metas)) end

@@ -1,5 +1,5 @@
 -- submit: create jobs, each waiting or scheduled; one that exists by id or key is returned instead.
--- KEYS     specs meta waiting scheduled idem counters wake events config parked expiring tags
+-- KEYS     specs meta waiting active scheduled idem counters wake events config parked expiring tags
 -- ARGV     see prelude_submit.lua
 -- RETURNS  {now_ms, {place, id of the job that exists or error word, …} of those not created, {},
 --          1 when these are the queue's first jobs}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::submit::durability_from;
 use super::{duration_from, timestamp_from};
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::proto;
 use crate::queue::{JobChanges, SettingsChange};
 
 const JOB_PATHS: [&str; 5] = ["priority", "run_time", "payload", "max_attempts", "tags"];
-const SETTINGS_PATHS: [&str; 10] = [
+const SETTINGS_PATHS: [&str; 11] = [
     "settings.max_waiting",
     "settings.completed_retention.count",
     "settings.completed_retention.age",
@@ -21,6 +22,7 @@ const SETTINGS_PATHS: [&str; 10] = [
     "settings.max_attempts",
     "settings.timeout",
     "settings.backoff",
+    "settings.durability",
 ];
 
 /// What `UpdateJob` changes.
@@ -96,6 +98,9 @@ pub fn settings_changes(
                 SettingsChange::MaxAttempts(count(path, settings.max_attempts)?)
             }
             "settings.timeout" => SettingsChange::Timeout(time(path, settings.timeout.as_ref())?),
+            "settings.durability" => {
+                SettingsChange::Durability(durability_from(path, settings.durability)?)
+            }
             _ => {
                 let backoff = settings.backoff;
                 SettingsChange::Backoff(backoff.map(Backoff::try_from).transpose()?)

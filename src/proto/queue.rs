@@ -84,6 +84,9 @@ impl From<QueueSettings> for proto::QueueSettings {
             max_attempts: settings.max_attempts.map(int),
             timeout: settings.timeout.map(duration),
             backoff: settings.backoff.map(Into::into),
+            durability: settings
+                .durability
+                .map_or(0, |class| proto::Durability::from(class).into()),
         }
     }
 }

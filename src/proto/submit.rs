@@ -2,6 +2,7 @@
 
 use super::{duration, duration_from, known, timestamp_from};
 use crate::backoff::Backoff;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::new_job::NewJob;
 use crate::options::{KeyScope, OnConflict, Priority, RunAt, StartLimit};
@@ -49,7 +50,31 @@ impl TryFrom<proto::SubmitJobRequest> for NewJob {
         if let Some(limit) = request.start_limit {
             job = job.start_limit(start_limit(&limit)?)?;
         }
+        if let Some(durability) = durability_from("durability", request.durability)? {
+            job = job.durability(durability);
+        }
         Ok(job)
+    }
+}
+
+/// A class, or nothing where none is given.
+pub(super) fn durability_from(field: &str, class: i32) -> Result<Option<Durability>> {
+    use proto::Durability as Wire;
+    Ok(match known(field, Wire::try_from(class))? {
+        Wire::Unspecified => None,
+        Wire::Memory => Some(Durability::Memory),
+        Wire::Fsync => Some(Durability::Fsync),
+        Wire::Replicated => Some(Durability::Replicated),
+    })
+}
+
+impl From<Durability> for proto::Durability {
+    fn from(class: Durability) -> Self {
+        match class {
+            Durability::Memory => Self::Memory,
+            Durability::Fsync => Self::Fsync,
+            Durability::Replicated => Self::Replicated,
+        }
     }
 }
 

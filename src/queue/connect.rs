@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::coalesce::Coalescer;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::job::{Namespace, QueueName};
 use crate::keys::{self, QueueKeys};
 use crate::options::{DEFAULT_CRASH_CAP, Retention};
 use crate::queue::finish::{self, PreparedFinish};
+use crate::queue::info::Info;
 use crate::queue::report::{self, PreparedReport};
 use crate::queue::submit::{self, Prepared, Submitted};
 use crate::redis::Store;
@@ -21,6 +23,8 @@ use crate::state::JobState;
 /// How long a queue counts as registered before it is said again: a store
 /// that came back empty learns of its queues within this time.
 const REGISTER_EVERY: Duration = Duration::from_secs(10);
+const MAX_REPLICAS: u32 = 16;
+const MAX_DURABILITY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How to reach the store, and the rules of this process.
 #[derive(Debug, Clone)]
@@ -35,6 +39,13 @@ pub struct QueueConfig {
     pub crash_cap: u32,
     /// Work with a store that may throw jobs away.
     pub allow_eviction: bool,
+    /// How safe a job is before its submit is acknowledged, where neither it
+    /// nor its queue says otherwise.
+    pub durability: Durability,
+    /// How many replicas must have a job of class `replicated`: 1 to 16.
+    pub replicas: u32,
+    /// How long a submit waits for disk or replicas: 1 ms to 60 s.
+    pub durability_timeout: Duration,
 }
 
 impl Default for QueueConfig {
@@ -45,7 +56,24 @@ impl Default for QueueConfig {
             retention: Retention::default(),
             crash_cap: DEFAULT_CRASH_CAP,
             allow_eviction: false,
+            durability: Durability::default(),
+            replicas: 1,
+            durability_timeout: Duration::from_secs(2),
         }
+    }
+}
+
+impl QueueConfig {
+    fn check(&self) -> Result<()> {
+        if !(1..=MAX_REPLICAS).contains(&self.replicas) {
+            let message = format!("must be 1 to {MAX_REPLICAS}");
+            return Err(Error::invalid("replicas", message));
+        }
+        let timeout = self.durability_timeout;
+        if timeout < Duration::from_millis(1) || timeout > MAX_DURABILITY_TIMEOUT {
+            return Err(Error::invalid("durability_timeout", "must be 1 ms to 60 s"));
+        }
+        Ok(())
     }
 }
 
@@ -72,7 +100,8 @@ pub struct StoreInfo {
 #[derive(Clone)]
 pub struct JobQueue {
     pub(crate) core: Arc<Core>,
-    pub(crate) submits: Coalescer<Prepared, Submitted>,
+    /// One for each durability: a class that waits must not hold up the others.
+    pub(crate) submits: [Coalescer<Prepared, Submitted>; Durability::ALL.len()],
     pub(crate) finishes: Coalescer<PreparedFinish, JobState>,
     pub(crate) reports: Coalescer<PreparedReport, ()>,
 }
@@ -90,6 +119,8 @@ pub(crate) struct Core {
 struct Registration {
     keys: Arc<QueueKeys>,
     said: Option<Instant>,
+    /// The durability of the queue as a submit last found it.
+    durability: Option<Durability>,
 }
 
 impl JobQueue {
@@ -99,18 +130,23 @@ impl JobQueue {
     /// Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// `INVALID_FIELD` for a URL that is none.
+    /// `INVALID_FIELD` for a URL that is none, or a number out of its range.
     pub fn open(config: QueueConfig) -> Result<Self> {
-        let store = Store::open(&config.redis_url)?;
+        config.check()?;
+        let store = Store::open(&config.redis_url, config.durability_timeout)?;
         let core = Arc::new(Core {
             store,
             config,
             bulk_started: Notify::new(),
             queues: Mutex::default(),
         });
-        let [for_submits, for_finishes, for_reports] = [(); 3].map(|()| Arc::clone(&core));
+        let [for_finishes, for_reports] = [(); 2].map(|()| Arc::clone(&core));
+        let submits = Durability::ALL.map(|_| {
+            let core = Arc::clone(&core);
+            Coalescer::start(move |jobs| submit::send(Arc::clone(&core), jobs))
+        });
         Ok(Self {
-            submits: Coalescer::start(move |jobs| submit::send(Arc::clone(&for_submits), jobs)),
+            submits,
             finishes: Coalescer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
             reports: Coalescer::start(move |said| report::send(Arc::clone(&for_reports), said)),
             core,
@@ -145,23 +181,14 @@ impl JobQueue {
     pub async fn check_store(&self) -> Result<StoreInfo> {
         let asked = Instant::now();
         // `INFO` tells the policy even where `CONFIG` is not allowed.
-        let info: String = self
-            .core
-            .store
-            .run(::redis::cmd("INFO").arg("everything"))
-            .await?;
-        let field = |name: &str| {
-            let line = info
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.unwrap_or_default().to_owned()
-        };
-        let policy = field("maxmemory_policy");
+        let info = Info::read(&self.core, "everything").await?;
+        let policy = info.text("maxmemory_policy");
         if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
+            let policy = policy.to_owned();
             return Err(Error::StoreUnsafe { policy });
         }
         Ok(StoreInfo {
-            version: field("redis_version"),
+            version: info.text("redis_version").to_owned(),
             round_trip: asked.elapsed(),
         })
     }
@@ -188,6 +215,7 @@ impl Core {
             Registration {
                 keys: Arc::clone(&keys),
                 said: None,
+                durability: None,
             },
         );
         keys
@@ -217,6 +245,21 @@ impl Core {
             }
         }
         Ok(keys)
+    }
+
+    /// The durability of a queue as a submit last found it. The script of a
+    /// submit refuses one that goes by an older one.
+    pub(crate) fn durability_of(&self, queue: &QueueName) -> Option<Durability> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.get(queue)?.durability
+    }
+
+    pub(crate) fn found_durability(&self, queue: &QueueName, found: Option<Durability>) {
+        self.keys(queue);
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registration) = queues.get_mut(queue) {
+            registration.durability = found;
+        }
     }
 
     /// The next submit or claim says again that there is such a queue.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::queue::JobQueue;
+use crate::queue::info::Info;
 use crate::queue::integrity::{Damage, Mend, Walked};
 
 /// The oldest Redis that has every command that is used.
@@ -64,12 +65,7 @@ impl JobQueue {
     /// # Errors
     /// Any fault of the store; what was mended before stays so.
     pub async fn check_integrity(&self, mend: Mend) -> Result<Integrity> {
-        let info: String = self
-            .core
-            .store
-            .run(::redis::cmd("INFO").arg("everything"))
-            .await?;
-        let info = Info(&info);
+        let info = Info::read(&self.core, "everything").await?;
         let mut findings = vec![
             version(&info),
             eviction(&info),
@@ -106,21 +102,6 @@ impl JobQueue {
     }
 }
 
-/// What `INFO` answers.
-struct Info<'a>(&'a str);
-
-impl Info<'_> {
-    fn text(&self, name: &str) -> &str {
-        let mut lines = self.0.lines();
-        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        value.unwrap_or_default()
-    }
-
-    fn number(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap_or_default()
-    }
-}
-
 impl Finding {
     fn new(
         severity: Severity,
@@ -137,19 +118,16 @@ impl Finding {
     }
 }
 
-fn version(info: &Info<'_>) -> Finding {
-    let version = info.text("redis_version");
-    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let [major, minor] = OLDEST.map(|_| numbers.next().unwrap_or(0));
-    let found = format!("Redis is version {version}");
-    if [major, minor] < OLDEST {
+fn version(info: &Info) -> Finding {
+    let found = format!("Redis is version {}", info.text("redis_version"));
+    if !info.is_since(OLDEST) {
         let advice = "Use Redis 6.2 or later.";
         return Finding::new(Severity::Error, "STORE_VERSION", found, advice);
     }
     Finding::new(Severity::Ok, "STORE_VERSION", found, "")
 }
 
-fn eviction(info: &Info<'_>) -> Finding {
+fn eviction(info: &Info) -> Finding {
     let policy = info.text("maxmemory_policy");
     let found = format!("maxmemory-policy is {policy}");
     if policy != "noeviction" {
@@ -159,7 +137,7 @@ fn eviction(info: &Info<'_>) -> Finding {
     Finding::new(Severity::Ok, "STORE_EVICTION", found, "")
 }
 
-fn persistence(info: &Info<'_>) -> Finding {
+fn persistence(info: &Info) -> Finding {
     let tell = |severity, found, advice| Finding::new(severity, "STORE_PERSISTENCE", found, advice);
     let failed = [
         "aof_last_write_status",
@@ -183,7 +161,7 @@ fn persistence(info: &Info<'_>) -> Finding {
     tell(Severity::Ok, "The append-only file is on".to_owned(), "")
 }
 
-fn memory(info: &Info<'_>) -> Finding {
+fn memory(info: &Info) -> Finding {
     let tell = |severity, found, advice| Finding::new(severity, "STORE_MEMORY", found, advice);
     let (used, limit) = (info.number("used_memory"), info.number("maxmemory"));
     let mib = |bytes: u64| bytes / (1024 * 1024);
@@ -269,7 +247,7 @@ mod tests {
     fn each_setting_that_endangers_jobs_is_told_with_advice() {
         let bad = "redis_version:6.0.16\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\n\
                    rdb_last_bgsave_status:err\r\nused_memory:99\r\nmaxmemory:100\r\n";
-        let bad = Info(bad);
+        let bad = Info::new(bad);
         for finding in [
             version(&bad),
             eviction(&bad),
@@ -281,7 +259,7 @@ mod tests {
         }
         let good = "redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n\
                     rdb_last_bgsave_status:ok\r\nused_memory:9\r\nmaxmemory:100\r\n";
-        let good = Info(good);
+        let good = Info::new(good);
         for finding in [
             version(&good),
             eviction(&good),
@@ -291,10 +269,13 @@ mod tests {
             assert_eq!((finding.severity, finding.advice), (Severity::Ok, ""));
         }
         assert_eq!(
-            persistence(&Info("aof_enabled:0")).severity,
+            persistence(&Info::new("aof_enabled:0")).severity,
             Severity::Warning
         );
-        assert_eq!(memory(&Info("used_memory:9")).severity, Severity::Warning);
+        assert_eq!(
+            memory(&Info::new("used_memory:9")).severity,
+            Severity::Warning
+        );
     }
 
     #[test]

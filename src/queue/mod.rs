@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod extend;
 mod finish;
+mod info;
 mod inspect;
 mod integrity;
 mod kinds;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::job::{Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
@@ -36,6 +37,8 @@ pub struct QueueSettings {
     pub timeout: Option<Duration>,
     /// Backoff of jobs that do not say.
     pub backoff: Option<Backoff>,
+    /// Durability of submits that do not say.
+    pub durability: Option<Durability>,
 }
 
 /// A new value of one setting; `None` for its default.
@@ -61,6 +64,8 @@ pub enum SettingsChange {
     Timeout(Option<Duration>),
     /// `backoff`.
     Backoff(Option<Backoff>),
+    /// `durability`.
+    Durability(Option<Durability>),
 }
 
 /// Settings and switches of a queue.
@@ -115,6 +120,10 @@ impl SettingsChange {
                 ("timeout", text(timeout.map(millis)))
             }
             Self::Backoff(backoff) => ("backoff", backoff.map(write_backoff).unwrap_or_default()),
+            Self::Durability(class) => {
+                let word = class.map_or("", Durability::as_str);
+                ("durability", word.to_owned())
+            }
         })
     }
 }
@@ -135,6 +144,7 @@ impl QueueSettings {
             max_attempts: count("max_attempts"),
             timeout: time("timeout"),
             backoff: config.get("backoff").and_then(|text| read_backoff(text)),
+            durability: config.get("durability").and_then(|text| text.parse().ok()),
         }
     }
 
@@ -267,6 +277,7 @@ mod tests {
             SettingsChange::AgeCompleted(Some(Duration::from_secs(60))),
             SettingsChange::Timeout(Some(Duration::from_secs(3))),
             SettingsChange::Backoff(Some(backoff)),
+            SettingsChange::Durability(Some(Durability::Fsync)),
         ];
         let fields = changes.map(|change| change.field().unwrap());
         let config = fields.map(|(name, text)| (name.to_owned(), text)).into();
@@ -277,6 +288,7 @@ mod tests {
             age_completed: Some(Duration::from_secs(60)),
             timeout: Some(Duration::from_secs(3)),
             backoff: Some(backoff),
+            durability: Some(Durability::Fsync),
             ..QueueSettings::default()
         };
         assert_eq!(settings, expected);

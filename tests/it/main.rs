@@ -15,6 +15,7 @@ mod dead_letters;
 mod delete;
 mod delete_queue;
 mod drain;
+mod durability;
 mod events;
 mod expire;
 mod explain;

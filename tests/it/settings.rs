@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jobflow::testing::TestQueue;
 use jobflow::{
-    Backoff, Code, Etag, JobState, MAX_DELAY, Outcome, QueueName, QueueSettings, RunAt,
+    Backoff, Code, Durability, Etag, JobState, MAX_DELAY, Outcome, QueueName, QueueSettings, RunAt,
     SettingsChange,
 };
 
@@ -34,6 +34,7 @@ async fn every_setting_is_shown_and_goes_back_to_its_default() {
         SettingsChange::MaxAttempts(Some(4)),
         SettingsChange::Timeout(Some(LEASE)),
         SettingsChange::Backoff(Some(backoff)),
+        SettingsChange::Durability(Some(Durability::Fsync)),
     ];
     set(&queue, &changes).await;
     let expected = QueueSettings {
@@ -47,6 +48,7 @@ async fn every_setting_is_shown_and_goes_back_to_its_default() {
         max_attempts: Some(4),
         timeout: Some(LEASE),
         backoff: Some(backoff),
+        durability: Some(Durability::Fsync),
     };
     assert_eq!(numbers(&queue).await.control.settings, expected);
     let back = [
@@ -60,6 +62,7 @@ async fn every_setting_is_shown_and_goes_back_to_its_default() {
         SettingsChange::MaxAttempts(None),
         SettingsChange::Timeout(None),
         SettingsChange::Backoff(None),
+        SettingsChange::Durability(None),
     ];
     set(&queue, &back).await;
     assert_eq!(

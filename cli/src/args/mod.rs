@@ -26,7 +26,7 @@ pub(crate) use metrics::{Events, Metrics, Tab, Top};
 pub(crate) use queue::{PurgeState, Queue, Setting, Settings};
 pub(crate) use server::Names;
 pub(crate) use shared::{Consent, Listing, Payload, Refresh};
-pub(crate) use submit::{JobOptions, KeyScope, OnConflict, Submit};
+pub(crate) use submit::{Durability, JobOptions, KeyScope, OnConflict, Submit};
 pub(crate) use values::{duration, timestamp};
 pub(crate) use worker::Worker;
 

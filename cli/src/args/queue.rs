@@ -8,6 +8,7 @@ use jobflow::{Kind, MAX_ATTEMPTS, QueueName, proto};
 use prost_types::Timestamp;
 
 use super::shared::{Consent, Refresh};
+use super::submit::Durability;
 use super::values::{backoff, duration, retention, timestamp};
 
 /// Look at queues and control them.
@@ -104,7 +105,8 @@ Examples:
 #[command(after_help = "\
 Examples:
   jobflow-cli queue set mail --max-waiting 100000 --keep-failed 10000,30d
-  jobflow-cli queue set mail --max-waiting default --backoff 1s,2,1h")]
+  jobflow-cli queue set mail --max-waiting default --backoff 1s,2,1h
+  jobflow-cli queue set mail --durability replicated")]
 pub(crate) struct Settings {
     pub(crate) queue: QueueName,
 
@@ -136,6 +138,11 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FIRST,FACTOR,MOST", group = "setting")]
     #[arg(value_parser = setting(backoff))]
     pub(crate) backoff: Option<Setting<proto::Backoff>>,
+
+    /// How safe a job is before it is acknowledged that does not say: memory,
+    /// fsync or replicated.
+    #[arg(long, value_name = "CLASS", group = "setting", value_parser = setting(durability))]
+    pub(crate) durability: Option<Setting<Durability>>,
 }
 
 /// What becomes of a setting.
@@ -154,6 +161,11 @@ fn setting<T, E: ToString>(
             .map(Setting::To)
             .map_err(|error| error.to_string()),
     }
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    Durability::from_str(text, false)
+        .map_err(|_| "must be memory, fsync, replicated or default".to_owned())
 }
 
 fn attempts(text: &str) -> Result<i32, String> {

@@ -15,8 +15,8 @@ use super::values::{duration, header, kind_or_stdin, timestamp};
 /// every line of standard input is a job:
 /// {"kind":"resize","data":{"w":64},"queue":"images","delay":"5s"}.
 /// Other fields are priority, run_at, start_within, start_before, max_attempts,
-/// timeout, headers, tags, content_type, idempotency_key, on_conflict and
-/// key_scope; options given here are the defaults. One result per line is
+/// timeout, headers, tags, content_type, idempotency_key, on_conflict, key_scope
+/// and durability; options given here are the defaults. One result per line is
 /// printed, in order: the id, or with -o jsonl the verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -111,6 +111,10 @@ pub(crate) struct JobOptions {
     #[arg(long, value_name = "SCOPE")]
     pub(crate) key_scope: Option<KeyScope>,
 
+    /// How safe the job is before it is acknowledged [default: as its queue says].
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) durability: Option<Durability>,
+
     /// Media type of the payload.
     #[arg(long, value_name = "TYPE", default_value = jobflow::DEFAULT_CONTENT_TYPE)]
     pub(crate) content_type: String,
@@ -136,6 +140,27 @@ pub(crate) enum KeyScope {
     Kept,
     /// Until the job is final.
     Unfinished,
+}
+
+/// What has to have happened to a job before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// The store has it in memory.
+    Memory,
+    /// It is on the disk of the store.
+    Fsync,
+    /// Replicas of the store have it.
+    Replicated,
+}
+
+impl From<Durability> for proto::Durability {
+    fn from(class: Durability) -> Self {
+        match class {
+            Durability::Memory => Self::Memory,
+            Durability::Fsync => Self::Fsync,
+            Durability::Replicated => Self::Replicated,
+        }
+    }
 }
 
 impl From<OnConflict> for proto::OnConflict {

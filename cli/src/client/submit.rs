@@ -1,8 +1,6 @@
 //! Submits.
 
-use jobflow::proto::{
-    self, BatchSubmitJobsRequest, SubmitJobRequest, SubmitRejection, submit_job_result::Verdict,
-};
+use jobflow::proto::{self, BatchSubmitJobsRequest, SubmitJobRequest, submit_job_result::Verdict};
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -35,15 +33,16 @@ impl Client {
     /// Submits up to 1,000 jobs; one verdict for each, in order.
     ///
     /// Jobs that are rejected for a passing reason, such as a store that
-    /// restarts, are sent again, and only they.
+    /// restarts, are sent again, and only they; so are those that are stored
+    /// but not known to be as safe as asked.
     pub(crate) async fn submit_batch(&self, jobs: &[SubmitJobRequest]) -> Result<Vec<Verdict>> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
         let mut verdicts: Vec<Option<Verdict>> = vec![None; jobs.len()];
-        self.retry(async || {
+        let sent = self.retry(async || {
             let open: Vec<_> = (0..jobs.len())
-                .filter(|&job| verdicts[job].is_none())
+                .filter(|&job| matches!(verdicts[job], None | Some(Verdict::Unknown(_))))
                 .collect();
             let requests = open.iter().map(|&job| jobs[job].clone()).collect();
             let mut request = Request::new(BatchSubmitJobsRequest { requests });
@@ -53,7 +52,11 @@ impl Client {
             for (job, result) in open.into_iter().zip(&answer.get_ref().results) {
                 match &result.verdict {
                     Some(Verdict::Rejected(fault)) if is_transient_reason(&fault.reason) => {
-                        passing = Some(unavailable(fault));
+                        passing = Some(unavailable(&fault.reason, &fault.message));
+                    }
+                    Some(Verdict::Unknown(doubt)) => {
+                        passing = Some(unavailable(&doubt.reason, &doubt.message));
+                        verdicts[job].clone_from(&result.verdict);
                     }
                     Some(Verdict::DuplicateId(id)) if is_own_repeat(&jobs[job]) => {
                         verdicts[job] = Some(Verdict::CreatedId(id.clone()));
@@ -62,12 +65,13 @@ impl Client {
                 }
             }
             passing.map_or(Ok(answer), Err)
-        })
-        .await?;
-        verdicts
-            .into_iter()
-            .collect::<Option<_>>()
-            .ok_or_else(|| self.incomplete())
+        });
+        let sent = sent.await;
+        match verdicts.into_iter().collect::<Option<_>>() {
+            // What is stored has an id to tell, also where doubt has remained.
+            Some(verdicts) => Ok(verdicts),
+            None => Err(sent.err().unwrap_or_else(|| self.incomplete())),
+        }
     }
 }
 
@@ -78,7 +82,7 @@ fn is_own_repeat(job: &SubmitJobRequest) -> bool {
 }
 
 /// A rejection for a passing reason, as the whole call would have met it.
-fn unavailable(fault: &SubmitRejection) -> Status {
-    let details = ErrorDetails::with_error_info(&fault.reason, "jobflow", []);
-    Status::with_error_details(Code::Unavailable, &fault.message, details)
+fn unavailable(reason: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "jobflow", []);
+    Status::with_error_details(Code::Unavailable, message, details)
 }

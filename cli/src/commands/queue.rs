@@ -161,6 +161,9 @@ async fn set(client: &Client, args: Settings) -> Result<proto::Queue> {
         Setting::To(limit) => Setting::To(proto::duration(limit)),
     });
     apply("timeout", timeout, &mut settings.timeout, &mut paths);
+    let mut durability = None;
+    apply("durability", args.durability, &mut durability, &mut paths);
+    settings.durability = durability.map_or(0, |class| proto::Durability::from(class).into());
     let request = UpdateQueueRequest {
         queue: Some(proto::Queue {
             name: before.name,

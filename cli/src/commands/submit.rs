@@ -106,6 +106,9 @@ fn request(options: JobOptions) -> SubmitJobRequest {
         key_scope: options
             .key_scope
             .map_or(0, |scope| proto::KeyScope::from(scope).into()),
+        durability: options
+            .durability
+            .map_or(0, |class| proto::Durability::from(class).into()),
         ..SubmitJobRequest::default()
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::args::{KeyScope, OnConflict, duration, timestamp};
+use crate::args::{Durability, KeyScope, OnConflict, duration, timestamp};
 use crate::view::json::is_json;
 
 /// What the command line says about every job.
@@ -48,6 +48,7 @@ struct Line<'a> {
     start_before: Option<String>,
     on_conflict: Option<String>,
     key_scope: Option<String>,
+    durability: Option<String>,
 }
 
 impl Template {
@@ -84,6 +85,10 @@ impl Line<'_> {
         if let Some(scope) = self.key_scope {
             let scope = word::<KeyScope>("key_scope", &scope)?;
             job.set_key_scope(scope.into());
+        }
+        if let Some(class) = self.durability {
+            let class = word::<Durability>("durability", &class)?;
+            job.set_durability(class.into());
         }
         job.priority = self.priority.or(job.priority);
         job.max_attempts = self.max_attempts.or(job.max_attempts);

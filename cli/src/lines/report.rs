@@ -22,6 +22,7 @@ pub(crate) struct Report<'a> {
     created: u64,
     duplicate: u64,
     rejected: u64,
+    unknown: u64,
     last_line: u64,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Report<'a> {
             created: 0,
             duplicate: 0,
             rejected: 0,
+            unknown: 0,
             last_line: 0,
         }
     }
@@ -74,6 +76,11 @@ impl<'a> Report<'a> {
                 (Form::Table | Form::Id, Verdict::Rejected(rejection)) => {
                     // Writing to a string does not fail.
                     let _ = writeln!(messages, "line {line}: {}", describe(rejection));
+                }
+                (Form::Table | Form::Id, Verdict::Unknown(doubt)) => {
+                    results += &doubt.id;
+                    results.push('\n');
+                    let _ = writeln!(messages, "line {line}: {}", printable(&doubt.message));
                 }
             }
         }
@@ -105,12 +112,18 @@ impl<'a> Report<'a> {
             ));
             return Err(error);
         }
-        match self.rejected {
-            0 => Ok(()),
-            lines => Err(
-                Error::new(Exit::Other, format!("{} rejected", plural(lines, "line")))
-                    .hint("the other lines are stored; submit the mended ones alone"),
-            ),
+        match (self.rejected, self.unknown) {
+            (0, 0) => Ok(()),
+            (0, lines) => Err(Error::new(
+                Exit::Other,
+                format!("{} not known to be as safe as asked", plural(lines, "job")),
+            )
+            .hint("all are stored; see whether the replicas or the disk of Redis keep up")),
+            (lines, _) => Err(Error::new(
+                Exit::Other,
+                format!("{} rejected", plural(lines, "line")),
+            )
+            .hint("the other lines are stored; submit the mended ones alone")),
         }
     }
 
@@ -120,12 +133,17 @@ impl<'a> Report<'a> {
             Verdict::CreatedId(_) => self.created += 1,
             Verdict::DuplicateId(_) => self.duplicate += 1,
             Verdict::Rejected(_) => self.rejected += 1,
+            Verdict::Unknown(_) => self.unknown += 1,
         }
     }
 
     fn tally(&self) -> String {
         let mut tally = format!("{} created", plural(self.created, "job"));
-        for (number, word) in [(self.duplicate, "duplicate"), (self.rejected, "rejected")] {
+        for (number, word) in [
+            (self.duplicate, "duplicate"),
+            (self.rejected, "rejected"),
+            (self.unknown, "stored but in doubt"),
+        ] {
             if number > 0 {
                 let _ = write!(tally, ", {} {word}", count(number));
             }
@@ -150,6 +168,15 @@ impl<'a> LineResult<'a> {
                     reason,
                     field,
                     message,
+                }),
+            ),
+            Verdict::Unknown(doubt) => (
+                "unknown",
+                Some(doubt.id.as_str()),
+                Some(Rejection {
+                    reason: &doubt.reason,
+                    field: "",
+                    message: &doubt.message,
                 }),
             ),
         };

@@ -111,6 +111,8 @@ struct Settings {
     timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backoff: Option<Backoff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    durability: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -130,6 +132,7 @@ impl From<proto::QueueSettings> for Settings {
             cancelled_retention: settings.cancelled_retention.map(Retention::from),
             max_attempts: settings.max_attempts,
             timeout: text(settings.timeout),
+            durability: durability(settings.durability()),
             backoff: settings.backoff.map(Backoff::from),
         }
     }
@@ -222,6 +225,10 @@ fn one(queue: &proto::Queue) -> String {
             settings.timeout.map(|limit| wire_duration(Some(&limit))),
         ),
         ("backoff", settings.backoff.as_ref().map(backoff)),
+        (
+            "durability",
+            durability(settings.durability()).map(str::to_owned),
+        ),
     ];
     lines.extend(rest.map(|(name, value)| (name.to_owned(), value)));
     let lines: Vec<_> = lines
@@ -271,4 +278,13 @@ fn backoff(backoff: &proto::Backoff) -> String {
         backoff.multiplier,
         wire_duration(backoff.max.as_ref())
     )
+}
+
+fn durability(class: proto::Durability) -> Option<&'static str> {
+    match class {
+        proto::Durability::Unspecified => None,
+        proto::Durability::Memory => Some("memory"),
+        proto::Durability::Fsync => Some("fsync"),
+        proto::Durability::Replicated => Some("replicated"),
+    }
 }

@@ -1,7 +1,7 @@
 //! `queue`, `worker` and `doctor`.
 
 use jobflow::proto::{
-    DeleteQueueRequest, DrainQueueRequest, ListWorkersRequest, PauseQueueRequest,
+    DeleteQueueRequest, DrainQueueRequest, Durability, ListWorkersRequest, PauseQueueRequest,
     PurgeQueueRequest, ResumeQueueRequest, Severity, SignalWorkerRequest, UpdateQueueRequest,
 };
 use serde_json::Value;
@@ -71,7 +71,7 @@ async fn settings_are_sent_with_their_paths_and_the_etag() {
     .await;
     ok(
         &server,
-        "queue set mail --max-waiting default --attempts 5 --job-timeout 1m",
+        "queue set mail --max-waiting default --attempts 5 --job-timeout 1m --durability fsync",
     )
     .await;
     let calls = server.script().calls::<UpdateQueueRequest>();
@@ -97,6 +97,7 @@ async fn settings_are_sent_with_their_paths_and_the_etag() {
         (None, Some(5))
     );
     assert_eq!(settings.timeout.unwrap().seconds, 60);
+    assert_eq!(settings.durability(), Durability::Fsync);
 }
 
 #[tokio::test]
@@ -109,6 +110,7 @@ async fn settings_need_a_setting_and_the_latest_etag() {
     for (args, code) in [
         ("queue set mail", 2),
         ("queue set mail --attempts 0", 2),
+        ("queue set mail --durability disk", 2),
         ("queue set mail --keep-failed soon", 2),
         ("queue set mail --attempts 5", 4),
         ("queue set nowhere --attempts 5", 3),

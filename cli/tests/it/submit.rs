@@ -1,5 +1,5 @@
 use jobflow::proto::submit_job_request::{StartLimit, When};
-use jobflow::proto::{KeyScope, OnConflict};
+use jobflow::proto::{Durability, KeyScope, OnConflict};
 
 use crate::cli::{run, run_with_input};
 use crate::fake::{FakeServer, Script, id};
@@ -65,13 +65,13 @@ async fn every_option_reaches_the_server() {
 async fn the_rules_of_a_submit_reach_the_server() {
     let server = FakeServer::start().await;
     let rules = "--tag eu --tag x:1 --start-within 1h --on-conflict cancel-active \
-                 --key-scope unfinished --idempotency-key k1";
+                 --key-scope unfinished --durability fsync --idempotency-key k1";
     let one = format!("submit resize {rules}");
     assert_eq!(run(&server.url, one.split_whitespace()).await.code, Some(0));
     // As defaults of lines, which may say otherwise.
     let many = format!("submit - {}", rules.replace("--idempotency-key k1", ""));
     let lines = "{\"kind\":\"a\"}\n{\"kind\":\"b\",\"tags\":[],\"on_conflict\":\"reject\",\
-                 \"key_scope\":\"kept\",\"start_before\":\"2030-01-31T09:00:00Z\"}\n";
+                 \"key_scope\":\"kept\",\"durability\":\"memory\",\"start_before\":\"2030-01-31T09:00:00Z\"}\n";
     let outcome = run_with_input(&server.url, many.split_whitespace(), lines).await;
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 
@@ -85,7 +85,9 @@ async fn the_rules_of_a_submit_reach_the_server() {
         assert_eq!(request.start_limit, Some(StartLimit::StartWithin(hour)));
         assert_eq!(request.on_conflict(), OnConflict::CancelActive);
         assert_eq!(request.key_scope(), KeyScope::Unfinished);
+        assert_eq!(request.durability(), Durability::Fsync);
     }
+    assert_eq!(requests[2].durability(), Durability::Memory);
     assert!(requests[2].tags.is_empty());
     assert_eq!(requests[2].on_conflict(), OnConflict::Reject);
     assert_eq!(requests[2].key_scope(), KeyScope::Kept);
@@ -157,6 +159,45 @@ async fn a_lost_answer_makes_no_duplicate() {
         outcome.stdout
     );
     assert_eq!(server.script().jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_in_doubt_is_submitted_again_until_it_is_not() {
+    for (args, input) in [
+        (["submit", "doubtful"], ""),
+        (["submit", "-"], "{\"kind\":\"doubtful\"}\n"),
+    ] {
+        let script = Script {
+            doubts: 1,
+            ..Script::default()
+        };
+        let server = FakeServer::scripted(script).await;
+        let outcome = run_with_input(&server.url, args, input).await;
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let script = server.script();
+        assert_eq!((script.jobs.len(), script.requests.len()), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_stays_in_doubt_is_told_with_its_id() {
+    for (args, input) in [
+        (["submit", "doubtful", "--retry-for", "50ms"], ""),
+        (
+            ["submit", "-", "--retry-for", "50ms"],
+            "{\"kind\":\"doubtful\"}\n",
+        ),
+    ] {
+        let script = Script {
+            doubts: usize::MAX,
+            ..Script::default()
+        };
+        let server = FakeServer::scripted(script).await;
+        let outcome = run_with_input(&server.url, args, input).await;
+        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(&id(0)), "{}", outcome.stderr);
+        assert_eq!(server.script().jobs.len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ const fn grpc_code(code: Code) -> tonic::Code {
         Code::EtagMismatch => tonic::Code::Aborted,
         Code::InvalidStateTransition
         | Code::LeaseLost
+        | Code::DurabilityUnavailable
         | Code::QueueDraining
         | Code::QueueNotEmpty => tonic::Code::FailedPrecondition,
         Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
@@ -65,6 +66,7 @@ const fn grpc_code(code: Code) -> tonic::Code {
         | Code::StoreReadOnly
         | Code::StoreUnsafe
         | Code::ShuttingDown => tonic::Code::Unavailable,
+        Code::DurabilityUnknown => tonic::Code::Unknown,
         Code::WaitTimeout => tonic::Code::DeadlineExceeded,
         Code::CorruptRecord => tonic::Code::DataLoss,
         Code::Internal => tonic::Code::Internal,

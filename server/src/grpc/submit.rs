@@ -126,7 +126,8 @@ fn fault_of_all(results: &[Result<Submitted>]) -> Result<()> {
     let mut fault = None;
     for result in results {
         match result {
-            Ok(_) => return Ok(()),
+            // Each of these has an id that its caller must learn.
+            Ok(_) | Err(Error::DurabilityUnknown { .. }) => return Ok(()),
             Err(error) if error.field().is_none() => fault = Some(error),
             Err(_) => {}
         }
@@ -138,6 +139,13 @@ fn verdict(result: Result<Submitted>) -> proto::SubmitJobResult {
     let verdict = match result {
         Ok(job) if job.duplicate => Verdict::DuplicateId(job.id.to_string()),
         Ok(job) => Verdict::CreatedId(job.id.to_string()),
+        Err(ref error @ Error::DurabilityUnknown { id, .. }) => {
+            Verdict::Unknown(proto::SubmitUnknown {
+                id: id.to_string(),
+                reason: error.code().as_str().to_owned(),
+                message: error.to_string(),
+            })
+        }
         Err(error) => Verdict::Rejected(proto::SubmitRejection {
             reason: error.code().as_str().to_owned(),
             field: error.field().unwrap_or_default().to_owned(),

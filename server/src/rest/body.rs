@@ -35,6 +35,8 @@ struct Fields<'a> {
     attempts: Option<&'a RawValue>,
     #[serde(borrow)]
     idempotency_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    durability: Option<&'a RawValue>,
 }
 
 /// Reads a body; `key` is the header `Idempotency-Key`.
@@ -74,6 +76,9 @@ fn job(fields: &Fields<'_>, key: Option<&str>) -> Result<NewJob> {
     if let Some(attempts) = whole("max_attempts", fields.attempts)? {
         // What does not fit is out of range, and 0 is refused as that.
         job = job.max_attempts(u32::try_from(attempts).unwrap_or(0))?;
+    }
+    if let Some(class) = text("durability", fields.durability)? {
+        job = job.durability(class.parse()?);
     }
     match idempotency_key(text("idempotency_key", fields.idempotency_key)?, key)? {
         Some(key) => job.idempotency_key(key),
@@ -182,6 +187,8 @@ mod tests {
             (r#"{"name":"a","attempts":1001}"#, "attempts"),
             (r#"{"name":"a","attempts":-1}"#, "attempts"),
             (r#"{"name":"a","idempotencyKey":""}"#, "idempotencyKey"),
+            (r#"{"name":"a","durability":"disk"}"#, "durability"),
+            (r#"{"name":"a","durability":1}"#, "durability"),
         ] {
             assert_eq!(field(body), name, "{body}");
         }

@@ -19,6 +19,8 @@ pub(crate) struct Problem {
     reason: &'static str,
     detail: String,
     errors: Vec<FieldError>,
+    /// The job that is stored although there is a problem.
+    job_id: Option<String>,
 }
 
 /// The field at fault and what it must be.
@@ -40,6 +42,8 @@ struct Wire<'a> {
     reason: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }
@@ -86,6 +90,7 @@ impl Problem {
             reason,
             detail,
             errors: Vec::new(),
+            job_id: None,
         }
     }
 }
@@ -97,6 +102,9 @@ impl From<Error> for Problem {
             tracing::error!("{error}");
         }
         let mut problem = Self::new(status, error.code().as_str(), error.to_string());
+        if let Error::DurabilityUnknown { id, .. } = &error {
+            problem.job_id = Some(id.to_string());
+        }
         if let Some(field) = error.field() {
             let message = match &error {
                 Error::InvalidField { message, .. } => message.clone(),
@@ -121,6 +129,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             reason: self.reason,
             errors: &self.errors,
+            job_id: self.job_id.as_deref(),
             request_id: request_id::current(),
         };
         let mut response = (self.status, axum::Json(wire)).into_response();
@@ -131,14 +140,15 @@ impl IntoResponse for Problem {
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
         ];
-        if busy.contains(&self.status) {
+        if busy.contains(&self.status) || self.job_id.is_some() {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response
     }
 }
 
-/// As gRPC gateways translate the gRPC codes, but for 413, which HTTP knows better.
+/// As gRPC gateways translate the gRPC codes, but for 413, which HTTP knows
+/// better, and for 504, since 500 would say that the job has failed to be stored.
 const fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidField | Code::InvalidFilter => StatusCode::BAD_REQUEST,
@@ -152,6 +162,7 @@ const fn http_status(code: Code) -> StatusCode {
         | Code::InvalidStateTransition
         | Code::QueueNotEmpty
         | Code::QueueDraining
+        | Code::DurabilityUnavailable
         | Code::LeaseLost => StatusCode::CONFLICT,
         Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
             StatusCode::TOO_MANY_REQUESTS
@@ -161,7 +172,7 @@ const fn http_status(code: Code) -> StatusCode {
         | Code::StoreReadOnly
         | Code::StoreUnsafe
         | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-        Code::WaitTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::WaitTimeout | Code::DurabilityUnknown => StatusCode::GATEWAY_TIMEOUT,
         Code::CorruptRecord | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

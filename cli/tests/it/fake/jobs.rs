@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jobflow::proto::{self, JobState, SubmitJobRequest, submit_job_result::Verdict};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use super::life::{at_work, ended, forbidden_step};
 use super::operations::operation;
@@ -28,6 +29,11 @@ impl proto::job_service_server::JobService for Fake {
                 return Err(error(Code::PermissionDenied, "ROLE_REQUIRED", "ask for it"));
             }
             "rejected" => return Err(error(Code::InvalidArgument, "INVALID_FIELD", "kind: no")),
+            "doubtful" if script.doubts > 0 => {
+                script.doubts -= 1;
+                let (job, _) = script.submit(request);
+                return Err(doubted(&job.id));
+            }
             _ => {}
         }
         let replaced = request.kind == "replaces";
@@ -64,7 +70,14 @@ impl proto::job_service_server::JobService for Fake {
                 script.reject_jobs -= 1;
                 return rejected("STORE_UNAVAILABLE", "", "the store can not be reached");
             }
+            let doubtful = request.kind == "doubtful" && script.doubts > 0;
+            script.doubts -= usize::from(doubtful);
             match script.submit(request) {
+                (job, _) if doubtful => Verdict::Unknown(proto::SubmitUnknown {
+                    message: format!("job {} is stored, but in doubt", job.id),
+                    id: job.id,
+                    reason: "DURABILITY_UNKNOWN".to_owned(),
+                }),
                 (job, false) => Verdict::CreatedId(job.id),
                 (job, true) => Verdict::DuplicateId(job.id),
             }
@@ -363,4 +376,13 @@ impl proto::job_service_server::JobService for Fake {
             operation: Some(operation),
         }))
     }
+}
+
+/// A job that is stored, but not known to be as safe as asked.
+fn doubted(id: &str) -> Status {
+    let metadata = [("job_id".to_owned(), id.to_owned())];
+    let mut details = ErrorDetails::with_error_info("DURABILITY_UNKNOWN", "jobflow", metadata);
+    details.set_retry_info(Some(std::time::Duration::from_millis(10)));
+    let message = format!("job {id} is stored, but in doubt");
+    Status::with_error_details(Code::Unknown, message, details)
 }

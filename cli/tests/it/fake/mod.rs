@@ -38,6 +38,8 @@ pub(crate) struct Script {
     pub(crate) lose_answers: usize,
     /// How many of the next jobs of batches are rejected as STORE_UNAVAILABLE.
     pub(crate) reject_jobs: usize,
+    /// How many of the next jobs of the kind `doubtful` are stored, but in doubt.
+    pub(crate) doubts: usize,
     /// After this many jobs the server is gone for good.
     pub(crate) vanish_after: Option<usize>,
     /// How many messages a metrics stream has before it ends; none: no end.

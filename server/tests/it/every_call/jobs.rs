@@ -31,6 +31,13 @@ pub(super) async fn submits(server: &Server, refused: &mut Refusals) {
             },
         ),
         (
+            "INVALID_FIELD durability",
+            proto::SubmitJobRequest {
+                durability: 4,
+                ..sound()
+            },
+        ),
+        (
             "INVALID_FIELD tags",
             proto::SubmitJobRequest {
                 tags: vec![text("a b")],

@@ -87,6 +87,7 @@ pub(super) async fn settings(server: &Server, refused: &mut Refusals) {
             multiplier: 0.5,
             ..proto::Backoff::default()
         }),
+        durability: 9,
     };
     for (path, etag, expected) in [
         ("counts", "", "INVALID_FIELD update_mask"),
@@ -108,6 +109,11 @@ pub(super) async fn settings(server: &Server, refused: &mut Refusals) {
         ("settings.max_attempts", "", "INVALID_FIELD max_attempts"),
         ("settings.timeout", "", "INVALID_FIELD timeout"),
         ("settings.backoff", "", "INVALID_FIELD backoff.multiplier"),
+        (
+            "settings.durability",
+            "",
+            "INVALID_FIELD settings.durability",
+        ),
         (
             "settings.cancelled_retention",
             "9",

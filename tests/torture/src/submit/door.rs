@@ -235,6 +235,7 @@ async fn by_grpc(jobs: &mut JobServiceClient<Channel>, requests: &[Request]) -> 
             duplicate: true,
         },
         Some(Verdict::Rejected(rejection)) => Answer::by_word(&rejection.reason),
+        Some(Verdict::Unknown(doubt)) => Answer::Unknown(doubt.reason),
         None => Answer::Unknown("NO_VERDICT".to_owned()),
     });
     answers.collect()

@@ -1,0 +1,149 @@
+//! From a batch of any jobs to calls of one queue and one durability each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+use super::call::{Answer, Chunk, submit_shared};
+use super::{Prepared, Submitted, durable};
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::job::QueueName;
+use crate::lua::MAX_JOBS;
+use crate::queue::Core;
+
+/// The most bytes of payloads in one call, so that one batch of large payloads
+/// does not hold up everybody else.
+const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
+/// Calls of one batch under way at once.
+const CALLS_IN_FLIGHT: usize = 2;
+/// How often jobs are sent again because their queue has got another durability.
+const MAX_TURNS: usize = 3;
+
+type Verdicts = Vec<Option<Result<Submitted>>>;
+
+/// Sends jobs of any queues, one call per queue, durability and chunk.
+pub(crate) async fn send(core: Arc<Core>, jobs: Vec<Prepared>) -> Vec<Result<Submitted>> {
+    let mut verdicts: Verdicts = jobs.iter().map(|_| None).collect();
+    for turn in 0..MAX_TURNS {
+        let [memory, fsync, replicated] = chunks_by_durability(&core, &jobs, &verdicts);
+        send_shared(&core, &jobs, memory, turn == 0, &mut verdicts).await;
+        for (class, chunks) in [
+            (Durability::Fsync, fsync),
+            (Durability::Replicated, replicated),
+        ] {
+            if !chunks.is_empty() {
+                // Boxed, so that those who do not need it do not carry its size.
+                let answers = Box::pin(durable::send(&core, class, &jobs, &chunks)).await;
+                for (chunk, answer) in chunks.into_iter().zip(answers) {
+                    note(chunk, answer, &mut verdicts);
+                }
+            }
+        }
+        if verdicts.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    // Nothing was stored of those that are left: somebody changes their queue without end.
+    verdicts
+        .into_iter()
+        .map(|verdict| verdict.unwrap_or(Err(Error::StoreUnavailable)))
+        .collect()
+}
+
+/// While one call is under way the next is written, in order.
+async fn send_shared(
+    core: &Core,
+    jobs: &[Prepared],
+    chunks: Vec<Chunk>,
+    first: bool,
+    verdicts: &mut Verdicts,
+) {
+    let calls = chunks.into_iter().map(async |chunk| {
+        let answer = submit_shared(core, jobs, &chunk, first).await;
+        (chunk, answer)
+    });
+    let mut answers = stream::iter(calls).buffered(CALLS_IN_FLIGHT);
+    while let Some((chunk, answer)) = answers.next().await {
+        note(chunk, answer, verdicts);
+    }
+}
+
+fn note(chunk: Chunk, answer: Result<Answer>, verdicts: &mut Verdicts) {
+    match answer {
+        Ok(Answer::Verdicts(submitted)) => {
+            for (at, submitted) in chunk.places.into_iter().zip(submitted) {
+                verdicts[at] = Some(submitted);
+            }
+        }
+        Ok(Answer::Moved) => {}
+        Err(error) => {
+            for at in chunk.places {
+                verdicts[at] = Some(Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// The jobs without a verdict.
+fn chunks_by_durability(
+    core: &Core,
+    jobs: &[Prepared],
+    verdicts: &Verdicts,
+) -> [Vec<Chunk>; Durability::ALL.len()] {
+    let mut all = Durability::ALL.map(|_| Vec::new());
+    for (queue, places) in by_queue(jobs, |job| &job.job.queue) {
+        let found = core.durability_of(queue);
+        let of_queue = found.unwrap_or(core.config.durability);
+        let mut by_class = Durability::ALL.map(|_| Vec::new());
+        for at in places {
+            if verdicts[at].is_none() {
+                let class = jobs[at].job.durability.unwrap_or(of_queue);
+                by_class[class as usize].push(at);
+            }
+        }
+        for (all, places) in all.iter_mut().zip(by_class) {
+            all.extend(chunks(jobs, &places).into_iter().map(|places| Chunk {
+                queue: queue.clone(),
+                places,
+                found,
+            }));
+        }
+    }
+    all
+}
+
+/// The places of the items of each queue, in order.
+pub(crate) fn by_queue<T>(
+    items: &[T],
+    queue: impl Fn(&T) -> &QueueName,
+) -> HashMap<&QueueName, Vec<usize>> {
+    let mut groups = HashMap::<_, Vec<_>>::new();
+    for (at, item) in items.iter().enumerate() {
+        groups.entry(queue(item)).or_default().push(at);
+    }
+    groups
+}
+
+/// Calls of about the same size, none over the limits.
+fn chunks(jobs: &[Prepared], places: &[usize]) -> Vec<Vec<usize>> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let most = places.len().div_ceil(places.len().div_ceil(MAX_JOBS));
+    let mut chunks = vec![Vec::with_capacity(most)];
+    let mut bytes = 0;
+    for at in places {
+        let chunk = chunks.last_mut().expect("starts with one chunk");
+        let size = jobs[*at].job.payload.len();
+        bytes += size;
+        if chunk.len() == most || (bytes > MAX_CALL_BYTES && !chunk.is_empty()) {
+            bytes = size;
+            chunks.push(vec![*at]);
+        } else {
+            chunk.push(*at);
+        }
+    }
+    chunks
+}

@@ -1,0 +1,141 @@
+//! Connections that one caller owns at a time.
+
+use std::time::{Duration, Instant};
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError,
+    RedisResult, Value,
+};
+use bb8_redis::bb8::{self, ManageConnection as _};
+use tokio::time::timeout;
+
+use super::CONNECT_TIMEOUT;
+
+/// At most so many connections of one purpose.
+pub(super) struct Pool(bb8::Pool<Manager>);
+
+impl Pool {
+    /// Whoever asks waits for an answer for up to `response`.
+    pub(super) fn new(client: &Client, size: u32, response: Duration) -> Self {
+        let manager = Manager {
+            client: client.clone(),
+            response,
+        };
+        let pool = bb8::Pool::builder()
+            .max_size(size)
+            .retry_connection(false)
+            .test_on_check_out(false)
+            .build_unchecked(manager);
+        Self(pool)
+    }
+
+    /// One that is idle or new, or that somebody gives back within `patience`.
+    pub(super) async fn get(&self, patience: Duration) -> RedisResult<Exclusive> {
+        let none = || RedisError::from((ErrorKind::Io, "no connection became free"));
+        match timeout(patience, self.0.get_owned()).await {
+            Ok(Ok(connection)) => Ok(Exclusive(connection)),
+            Ok(Err(bb8::RunError::User(error))) => Err(error),
+            Ok(Err(bb8::RunError::TimedOut)) | Err(_) => Err(none()),
+        }
+    }
+}
+
+/// A connection of one's own; it is closed, not reused, once it has failed.
+pub(crate) struct Exclusive(bb8::PooledConnection<'static, Manager>);
+
+impl Exclusive {
+    /// Sends one command. When the returned future is dropped before its end,
+    /// the answer is still under way: the connection counts as broken.
+    pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        self.0.broken = true;
+        let reply = command.query_async(&mut self.0.connection).await;
+        self.0.broken = matches!(&reply, Err(error) if error.is_io_error());
+        reply
+    }
+
+    /// Sends commands one behind the other; each has an answer of its own.
+    pub(crate) async fn query_each(
+        &mut self,
+        mut commands: Pipeline,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        self.0.broken = true;
+        commands.ignore_errors();
+        let replies = commands.query_async(&mut self.0.connection).await;
+        self.0.broken = matches!(&replies, Err(error) if error.is_io_error());
+        replies
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.broken
+    }
+
+    /// Replaces it by a new one, also where others are idle: what broke this
+    /// one has probably broken them.
+    pub(crate) async fn renew(&mut self) -> RedisResult<()> {
+        *self.0 = self.0.manager.connect().await?;
+        Ok(())
+    }
+
+    /// How its store flushes, as it was found not longer ago than this.
+    pub(crate) fn flushing(&self, at_most: Duration) -> Option<Flushing> {
+        let (found, flushing) = self.0.flushing?;
+        (found.elapsed() < at_most).then_some(flushing)
+    }
+
+    pub(crate) fn found_flushing(&mut self, flushing: Flushing) {
+        self.0.flushing = Some((Instant::now(), flushing));
+    }
+}
+
+/// How a store brings what is written to its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushing {
+    /// Before each answer.
+    Always,
+    /// By itself; `WAITAOF` tells when it has.
+    Told,
+}
+
+pub(crate) struct Connection {
+    manager: Manager,
+    connection: MultiplexedConnection,
+    broken: bool,
+    flushing: Option<(Instant, Flushing)>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Manager {
+    client: Client,
+    response: Duration,
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> RedisResult<Connection> {
+        // The default of 500 ms would cut every blocking read short.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(self.response));
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        Ok(Connection {
+            manager: self.clone(),
+            connection,
+            broken: false,
+            flushing: None,
+        })
+    }
+
+    async fn is_valid(&self, held: &mut Connection) -> RedisResult<()> {
+        ::redis::cmd("PING").query_async(&mut held.connection).await
+    }
+
+    fn has_broken(&self, held: &mut Connection) -> bool {
+        held.broken
+    }
+}
