@@ -161,11 +161,7 @@ impl RedisServer {
 
     /// A connection of the run's own, past every proxy.
     pub(crate) fn connect(&self, patience: Duration) -> Result<Connection> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
-        let connection = client.get_connection_with_timeout(patience)?;
-        connection.set_read_timeout(Some(patience))?;
-        connection.set_write_timeout(Some(patience))?;
-        Ok(connection)
+        connect(self.port, patience)
     }
 
     /// Sends one command.
@@ -199,4 +195,13 @@ impl RedisServer {
         let (_, path) = parts.pop().context("there is no append-only file")?;
         Ok(path)
     }
+}
+
+/// A connection to the server on this port, past every proxy.
+pub(crate) fn connect(port: u16, patience: Duration) -> Result<Connection> {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
+    let connection = client.get_connection_with_timeout(patience)?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.set_write_timeout(Some(patience))?;
+    Ok(connection)
 }

@@ -1,11 +1,12 @@
 //! One run from start to end: load, faults, healing, draining, dump.
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use jobflow::{JobQueue, Namespace, NewJob, QueueConfig, QueueName, SettingsChange};
 use jobflow_torture_checker::{Durability, Terms};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -18,17 +19,20 @@ use crate::dump;
 use crate::faults::{Heal, Scope};
 use crate::fleet::Role;
 use crate::options::Options;
+use crate::process;
 use crate::schedule::{self, Planned};
 use crate::setup;
 use crate::submit::{self, Doors, Pace, Requests};
-use crate::world::World;
+use crate::world::{self, World};
 
 const TICK: Duration = Duration::from_millis(20);
 const SAMPLE_EVERY: u64 = SECOND;
-const COUNT_EVERY: u64 = SECOND / 4;
+const COUNT_EVERY: Duration = Duration::from_millis(250);
 const TELL_EVERY: u64 = 15 * SECOND;
 /// A fault that can not be for so long is left out.
 const TOO_LATE: u64 = 60 * SECOND;
+/// For a run of this length scenarios say how often something has to happen.
+const FULL_MINUTES: f64 = 5.0;
 /// How long submitters may take to know everything.
 const KNOWN: u64 = 60 * SECOND;
 /// How long the queue may take to drain.
@@ -55,7 +59,6 @@ struct Run {
     numbers: u64,
     started: u64,
     sampled: u64,
-    counted: u64,
     told: u64,
     signals: Receiver<i32>,
 }
@@ -88,13 +91,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         numbers: 0,
         started: 0,
         sampled: 0,
-        counted: 0,
         told: 0,
         signals: signals()?,
     };
     run.world.tick()?;
     runtime.block_on(prepare(&run.world, options))?;
     let submitters = start_submitters(&run.world, options, &runtime)?;
+    count_backlog(&run.world);
     run.started = clock::now();
     run.until(run.started + nanos(seconds), true)?;
     let submits = (run.started, clock::now());
@@ -127,7 +130,11 @@ fn terms(options: &Options, submits: (u64, u64), drained: Option<u64>) -> Terms 
         progress_ms: options.scenario.progress_ms,
         submits,
         drained,
-        musts: options.scenario.musts.clone(),
+        musts: options
+            .scenario
+            .musts
+            .clone()
+            .for_part(options.minutes / FULL_MINUTES),
     }
 }
 
@@ -142,6 +149,24 @@ fn signals() -> Result<Receiver<i32>> {
         }
     });
     Ok(receiver)
+}
+
+/// Lets submitters know how far ahead they are. From a thread of its own: a
+/// Redis that stands still must not hold the faults up.
+fn count_backlog(world: &World) {
+    let (port, setting, orders) = (
+        world.redis.port(),
+        world.setting.clone(),
+        world.orders.clone(),
+    );
+    std::thread::spawn(move || {
+        while Arc::strong_count(&orders) > 1 {
+            if let Some(backlog) = world::backlog(port, &setting) {
+                orders.backlog.store(backlog, Relaxed);
+            }
+            process::rest(COUNT_EVERY);
+        }
+    });
 }
 
 /// Makes the queues known, and has them keep what the checker wants to see.
@@ -235,12 +260,6 @@ impl Run {
             self.begin_due()?;
         }
         let now = clock::now();
-        if now > self.counted + COUNT_EVERY {
-            self.counted = now;
-            if let Some(backlog) = self.world.backlog() {
-                self.world.orders.backlog.store(backlog, Relaxed);
-            }
-        }
         if now > self.sampled + SAMPLE_EVERY {
             self.sampled = now;
             self.world.fleet.sample()?;
@@ -287,8 +306,16 @@ impl Run {
         let (at, wall) = (clock::now(), clock::wall_ms());
         self.world.dice = fastrand::Rng::with_seed(planned.dice);
         let name = planned.fault.name;
-        let Some(begun) = (planned.fault.begin)(&mut self.world).with_context(|| name)? else {
-            return Ok(false);
+        let taken = self.world.redis_taken;
+        let begun = match (planned.fault.begin)(&mut self.world) {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                // Another fault may be in its way; it comes again.
+                eprintln!("{name} could not begin: {error:#}");
+                self.world.redis_taken = taken;
+                return Ok(false);
+            }
         };
         self.numbers += 1;
         let scope = match begun.scope {
@@ -320,7 +347,11 @@ impl Run {
         for mut ongoing in std::mem::take(&mut self.ongoing) {
             let is_due = clock::now() >= ongoing.due;
             let healed = if is_due {
-                (ongoing.heal)(&mut self.world).with_context(|| ongoing.name)?
+                (ongoing.heal)(&mut self.world).unwrap_or_else(|error| {
+                    eprintln!("{} is not healed yet: {error:#}", ongoing.name);
+                    ongoing.due = clock::now() + SECOND;
+                    None
+                })
             } else {
                 None
             };

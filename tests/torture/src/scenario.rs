@@ -110,7 +110,7 @@ impl Default for Scenario {
             slots: 24,
             lease_ms: 4_000,
             rate: 750.0,
-            most_ahead: 8_000,
+            most_ahead: 20_000,
             at_most: None,
             quick_ms: 4,
             delay_ms: (100, 5_000),
@@ -171,11 +171,11 @@ fn worker_death() -> Scenario {
     Scenario {
         name: "worker-death",
         about: "kill -9 of workers; their jobs run again within a lease and a second",
-        faults: &[("worker-kill", 1.2)],
+        faults: &[("worker-kill", 1.1)],
         slots: 16,
         lease_ms: 1_000,
-        quick_ms: 60,
-        rate: 300.0,
+        quick_ms: 100,
+        rate: 700.0,
         most_ahead: 200,
         musts: Musts {
             recovery_ms: Some(2_000),
@@ -198,7 +198,7 @@ fn redis_restart() -> Scenario {
         most_ahead: 4_000,
         musts: Musts {
             claims_again_ms: Some(3_000),
-            outages: Some(45),
+            outages: Some(90),
             ..Musts::default()
         },
         ..quick_only()

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::fleet::{Fleet, Role};
 use crate::journal::Journal;
 use crate::proxy::Proxy;
-use crate::redis_server::RedisServer;
+use crate::redis_server::{self, RedisServer};
 use crate::scenario::Setting;
 use crate::submit::Orders;
 
@@ -53,29 +53,34 @@ impl World {
 
     /// How many jobs have not come to their end; none when Redis does not say.
     pub(crate) fn backlog(&self) -> Option<u64> {
-        let mut connection = self.redis.connect(Duration::from_millis(500)).ok()?;
-        let mut sum = 0;
-        for queue in &self.setting.queues {
-            for set in [
-                "waiting",
-                "active",
-                "scheduled",
-                "retrying",
-                "blocked",
-                "parked",
-            ] {
-                let key = format!("jf:{{{}/{queue}}}:{set}", self.setting.namespace);
-                sum += redis::cmd("ZCARD")
-                    .arg(key)
-                    .query::<u64>(&mut connection)
-                    .ok()?;
-            }
-        }
-        Some(sum)
+        backlog(self.redis.port(), &self.setting)
     }
 
     /// Looks after what should run.
     pub(crate) fn tick(&mut self) -> Result<()> {
         self.fleet.tick(&self.journal)
     }
+}
+
+/// How many jobs have not come to their end; none when Redis does not say.
+pub(crate) fn backlog(port: u16, setting: &Setting) -> Option<u64> {
+    let mut connection = redis_server::connect(port, Duration::from_millis(500)).ok()?;
+    let mut sum = 0;
+    for queue in &setting.queues {
+        for set in [
+            "waiting",
+            "active",
+            "scheduled",
+            "retrying",
+            "blocked",
+            "parked",
+        ] {
+            let key = format!("jf:{{{}/{queue}}}:{set}", setting.namespace);
+            sum += redis::cmd("ZCARD")
+                .arg(key)
+                .query::<u64>(&mut connection)
+                .ok()?;
+        }
+    }
+    Some(sum)
 }

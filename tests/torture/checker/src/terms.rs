@@ -72,3 +72,28 @@ pub struct Musts {
     /// Memory and descriptors of servers and workers grow at most by this part.
     pub growth: Option<f64>,
 }
+
+impl Musts {
+    /// For a run of this part of the length that the counts are meant for.
+    #[must_use]
+    pub fn for_part(mut self, part: f64) -> Self {
+        for count in [
+            &mut self.recovered_kills,
+            &mut self.outages,
+            &mut self.lease_losses,
+        ] {
+            *count = count.map(|count| scaled(count, part.min(1.0)));
+        }
+        self
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "some thousands"
+)]
+fn scaled(count: u64, part: f64) -> u64 {
+    (count as f64 * part) as u64
+}

@@ -118,24 +118,20 @@ fn redis(world: &mut World, mode: Mode) -> Result<Option<Ongoing>> {
 }
 
 fn front(world: &mut World, mode: Mode) -> Result<Option<Ongoing>> {
-    let ways: Vec<_> = world
-        .fronts
-        .iter()
-        .filter(|front| front.is_passing())
-        .cloned()
+    let passing: Vec<_> = (0..world.fronts.len())
+        .filter(|at| world.fronts[*at].is_passing())
         .collect();
-    let Some(way) = world.dice.choice(ways) else {
+    let Some(at) = world.dice.choice(passing) else {
         return Ok(None);
     };
+    let way = world.fronts[at].clone();
     way.set(mode);
+    // Its callers feel it; no worker does, so it is the cause of no second run.
+    let behind = &world.fleet.members[at];
+    let scope = Scope::Some(behind.pid().into_iter().collect());
     let lasts_ms = lasts(world, mode);
-    // No worker feels it, so it is the cause of no second run.
-    Ok(Some(Ongoing::new(
-        Scope::Some(Vec::from([0])),
-        lasts_ms,
-        move |_| {
-            way.set(Mode::Pass);
-            Ok(())
-        },
-    )))
+    Ok(Some(Ongoing::new(scope, lasts_ms, move |_| {
+        way.set(Mode::Pass);
+        Ok(())
+    })))
 }

@@ -186,12 +186,13 @@ fn storm(world: &mut World) -> Result<Option<Ongoing>> {
     let lasts_ms = world.dice.u64(1_000..4_000);
     let mut idle = Some(idle);
     Ok(Some(Ongoing::new(Scope::All, lasts_ms, move |world| {
-        let mut held = idle.take().unwrap_or_default();
-        if let Some(first) = held.first_mut() {
-            redis::cmd("CONFIG")
-                .arg(&["SET", "maxclients", "10000"])
-                .query::<redis::Value>(first)?;
+        let raise = ["CONFIG", "SET", "maxclients", "10000"];
+        // There may be no room for another connection.
+        match idle.as_mut().and_then(|held| held.first_mut()) {
+            Some(held) => redis::cmd(raise[0]).arg(&raise[1..]).query(held)?,
+            None => world.redis.tell(&raise)?,
         }
+        idle = None;
         world.redis_taken = false;
         Ok(())
     })))

@@ -25,7 +25,7 @@ pub(crate) use lost::forgotten;
 
 /// The times without an end of a job.
 pub(crate) fn stalls_of_ends(evidence: &Evidence) -> Vec<u64> {
-    let stalls = progress::stalls(evidence, progress::ends(evidence));
+    let stalls = progress::stalls(evidence, progress::ends(evidence), "worker");
     stalls.into_iter().map(|(_, stall)| stall).collect()
 }
 

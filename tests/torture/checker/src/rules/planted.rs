@@ -251,17 +251,20 @@ fn a_key_that_nobody_knows_is_found() {
 
 #[test]
 fn a_standstill_is_found_unless_a_fault_is_under_way() {
+    let fault = |name: &str, number: u64, scope: &str| {
+        let end = 29 * SECOND;
+        format!("B {MS} 0 {name} {number} {scope}\nH {end} 0 {name} {number}")
+    };
     let mut story = Story::good();
     story.terms.submits.1 = 30 * SECOND;
     assert_eq!(story.broken(), ["I9 runs", "I9 submits"]);
     // The fault of one process excuses nobody.
-    story
-        .log(&format!("B {MS} 0 worker-stop 1 10"))
-        .log(&format!("H {} 0 worker-stop 1", 29 * SECOND));
+    story.log(&fault("worker-stop", 1, "10"));
     assert_eq!(story.broken(), ["I9 runs", "I9 submits"]);
-    story
-        .log(&format!("B {MS} 0 redis-stop 2 *"))
-        .log(&format!("H {} 0 redis-stop 2", 29 * SECOND));
+    // Those of all workers excuse them, and nobody else.
+    story.log(&fault("worker-stop", 2, "11"));
+    assert_eq!(story.broken(), ["I9 submits"]);
+    story.log(&fault("redis-stop", 3, "*"));
     assert_eq!(story.broken(), [""; 0]);
 }
 

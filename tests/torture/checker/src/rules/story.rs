@@ -48,7 +48,10 @@ impl Story {
             log: String::new(),
             dump: String::new(),
         };
-        story.log("P 0 worker-0 10").log("P 0 worker-1 11");
+        story
+            .log("P 0 worker-0 10")
+            .log("P 0 worker-1 11")
+            .log("P 0 server-0 12");
         story
             .submit("a-1", 1)
             .start(1, 1, 1, 10, "a-1")
