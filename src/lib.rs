@@ -30,6 +30,8 @@ mod coalesce;
 #[cfg(feature = "queue")]
 mod events;
 #[cfg(feature = "queue")]
+pub mod failpoint;
+#[cfg(feature = "queue")]
 mod history;
 #[cfg(feature = "queue")]
 mod keys;
@@ -41,6 +43,8 @@ pub mod maintenance;
 mod meta;
 #[cfg(feature = "queue")]
 mod outcome;
+#[cfg(feature = "queue")]
+mod pulse;
 #[cfg(feature = "queue")]
 mod queue;
 #[cfg(feature = "queue")]
@@ -79,6 +83,7 @@ pub use state::{JobState, TRANSITIONS};
 #[cfg(feature = "queue")]
 pub use crate::{
     events::{EventBatch, EventEntry, EventId, EventPositions, EventReader, Happening},
+    pulse::{Pulse, PulseReport, Pulses},
     queue::{
         AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkStep,
         BulkTarget, Change, Claim, Claimed, ClaimedJob, ControlMessage, ControlReader, Damage,

@@ -1,4 +1,5 @@
-//! For tests: a redis-server child process, and queues of their own on it.
+//! For tests: a redis-server child process, queues of their own on it, and a
+//! proxy that answers with errors.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -7,6 +8,10 @@ use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+mod faults;
+
+pub use self::faults::{Fault, FaultyRedis};
 
 use crate::job::Namespace;
 use crate::queue::{JobQueue, QueueConfig};

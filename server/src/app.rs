@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use futures_util::FutureExt;
-use jobflow::{JobQueue, NewJob, QueueConfig, Result, Submitted};
+use jobflow::{JobQueue, NewJob, Pulses, QueueConfig, Result, Submitted};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ pub(crate) struct App {
     pub(crate) store: StoreWatch,
     pub(crate) metrics: MetricsHub,
     pub(crate) events: EventHub,
+    /// The loops of this server.
+    pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
     pub(crate) stopping: CancellationToken,
 }
@@ -36,11 +38,18 @@ impl App {
             ..QueueConfig::default()
         })?;
         let store = StoreWatch::new(queue.clone());
+        let pulses = Pulses::default();
         let (polled, watched) = (queue.clone(), store.clone());
         let source: Source = Box::new(move || look(polled.clone(), watched.clone()).boxed());
         Ok(Self {
-            metrics: MetricsHub::new(Uuid::now_v7().to_string(), source, stopping.clone()),
-            events: EventHub::new(queue.clone(), stopping.clone()),
+            metrics: MetricsHub::new(
+                Uuid::now_v7().to_string(),
+                source,
+                pulses.clone(),
+                stopping.clone(),
+            ),
+            events: EventHub::new(queue.clone(), &pulses, stopping.clone()),
+            pulses,
             started: now(),
             stopping: stopping.clone(),
             queue,
@@ -51,13 +60,18 @@ impl App {
     /// Creates one job, if the store may be used.
     pub(crate) async fn submit(&self, job: NewJob) -> Result<Submitted> {
         self.store.admit().await?;
-        self.queue.submit(job).await
+        jobflow::failpoint!("submit.admitted");
+        let submitted = self.queue.submit(job).await;
+        jobflow::failpoint!("submit.answers");
+        submitted
     }
 
     /// Creates jobs with a verdict each, if the store may be used.
     pub(crate) async fn submit_batch(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Submitted>>> {
         self.store.admit().await?;
-        Ok(self.queue.submit_batch(jobs).await)
+        let submitted = self.queue.submit_batch(jobs).await;
+        jobflow::failpoint!("submit.batch_answers");
+        Ok(submitted)
     }
 
     /// Reads all numbers.

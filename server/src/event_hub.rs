@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jobflow::{
-    Error, EventBatch, EventReader, JobId, JobQueue, JobRecord, Kind, QueueName, Result,
+    Error, EventBatch, EventReader, JobId, JobQueue, JobRecord, Kind, Pulse, Pulses, QueueName,
+    Result,
 };
 use tokio::sync::{Notify, OnceCell, Semaphore, broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -30,6 +31,8 @@ const BLOCK: Duration = Duration::from_millis(200);
 const LOOK_FOR_QUEUES: Duration = Duration::from_millis(500);
 /// How often a wait looks for itself, whatever the events say or do not say.
 pub(crate) const RECHECK: Duration = Duration::from_secs(2);
+/// How long the reader may hear nothing while somebody listens.
+const LIMIT: Duration = Duration::from_secs(10);
 /// After a read that failed.
 pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 
@@ -41,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
     waits: Mutex<Waits>,
     audience_changed: Notify,
+    pulse: Arc<Pulse>,
     batches: broadcast::Sender<Arc<SharedBatch>>,
     streams: Arc<Semaphore>,
 }
@@ -93,12 +97,13 @@ impl SharedBatch {
 }
 
 impl EventHub {
-    pub(crate) fn new(queue: JobQueue, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(queue: JobQueue, pulses: &Pulses, stopping: CancellationToken) -> Self {
         Self(Arc::new(Shared {
             queue,
             stopping,
             waits: Mutex::default(),
             audience_changed: Notify::new(),
+            pulse: pulses.begin("event hub", LIMIT),
             batches: broadcast::Sender::new(MAX_BEHIND),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         }))
@@ -213,9 +218,8 @@ impl Shared {
                 }
                 self.read(&mut reader, &mut followed, wanted).await
             };
-            if let Err(error) = read.await {
-                debug!("can not read events: {error}");
-                sleep(PAUSE).await;
+            if self.pulse.round(read).await.is_err() {
+                sleep(self.pulse.pause()).await;
             }
         }
     }
@@ -232,6 +236,7 @@ impl Shared {
         }
         followed.retain(|queue| wanted.contains(queue));
         if wanted.is_empty() && !self.has_streams() {
+            self.pulse.rests();
             self.audience_changed.notified().await;
             return Ok(());
         }

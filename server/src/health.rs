@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobflow::proto::HealthStatus::{Degraded, Healthy, Unhealthy};
-use jobflow::{Error, QueueSnapshot, Snapshot, proto};
+use jobflow::{Error, PulseReport, QueueSnapshot, Snapshot, proto};
 
 use crate::numbers::alive;
 
@@ -22,13 +22,14 @@ pub(crate) struct Seen {
 }
 
 /// Judges what was seen, or why nothing was.
-pub(crate) fn judge(seen: Result<&Seen, &Error>) -> proto::Health {
+pub(crate) fn judge(seen: Result<&Seen, &Error>, loops: &[PulseReport]) -> proto::Health {
     let Seen { snapshot, refusal } = match seen {
         Ok(seen) => seen,
-        Err(error) => return unanswered(error),
+        Err(error) => return unanswered(error, loops),
     };
     let mut findings = Vec::new();
     findings.extend(refusal.as_ref().map(|error| (Unhealthy, unusable(error))));
+    findings.extend(loops.iter().filter_map(late_loop));
     findings.extend(jobs_without_workers(snapshot));
     findings.extend(snapshot.queues.iter().filter_map(long_wait));
     findings.extend(slow_store(snapshot.round_trip));
@@ -46,17 +47,40 @@ pub(crate) fn judge(seen: Result<&Seen, &Error>) -> proto::Health {
         status: status.into(),
         reasons,
         store_round_trip: Some(proto::duration(snapshot.round_trip)),
+        loops: loops.iter().map(wire).collect(),
     }
+}
+
+/// A loop in the form of the wire.
+fn wire(pulse: &PulseReport) -> proto::Loop {
+    proto::Loop {
+        name: pulse.name.to_owned(),
+        silence: pulse.silence.map(proto::duration),
+        limit: Some(proto::duration(pulse.limit)),
+        failures: i64::try_from(pulse.failures).unwrap_or(i64::MAX),
+    }
+}
+
+fn late_loop(pulse: &PulseReport) -> Option<Finding> {
+    let silence = pulse.silence.filter(|_| pulse.is_late())?;
+    let reason = format!(
+        "The {} of this server has done nothing for {} s.",
+        pulse.name,
+        silence.as_secs()
+    );
+    Some((Unhealthy, reason))
 }
 
 /// How bad, and one sentence.
 type Finding = (proto::HealthStatus, String);
 
-fn unanswered(error: &Error) -> proto::Health {
+/// The loops are silent for the same reason, which is said once.
+fn unanswered(error: &Error, loops: &[PulseReport]) -> proto::Health {
     proto::Health {
         status: Unhealthy.into(),
         reasons: vec![unusable(error)],
         store_round_trip: None,
+        loops: loops.iter().map(wire).collect(),
     }
 }
 
@@ -168,7 +192,7 @@ mod tests {
     }
 
     fn judged(queues: Vec<QueueSnapshot>, workers: Vec<WorkerSnapshot>, ms: u64) -> proto::Health {
-        judge(Ok(&seen(queues, workers, ms)))
+        judge(Ok(&seen(queues, workers, ms)), &[])
     }
 
     #[test]
@@ -185,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_unreachable_store_is_unhealthy() {
-        let health = judge(Err(&Error::StoreUnavailable));
+        let health = judge(Err(&Error::StoreUnavailable), &[]);
         assert_eq!(health.status(), Unhealthy);
         assert!(
             health.reasons[0].contains("can not be reached"),
@@ -197,9 +221,33 @@ mod tests {
     fn a_store_that_gets_no_jobs_is_unhealthy_though_it_answers() {
         let mut seen = seen(vec![], vec![], 1);
         seen.refusal = Some(Error::StoreReadOnly);
-        let health = judge(Ok(&seen));
+        let health = judge(Ok(&seen), &[]);
         assert_eq!(health.status(), Unhealthy);
         assert_eq!(health.reasons.len(), 1);
+    }
+
+    #[test]
+    fn a_loop_that_is_silent_for_too_long_is_unhealthy() {
+        let pulse = |silence| PulseReport {
+            name: "reaper",
+            silence,
+            limit: Duration::from_secs(30),
+            failures: 4,
+        };
+        let judged = |silence| judge(Ok(&seen(vec![], vec![], 1)), &[pulse(silence)]);
+        for well in [None, Some(Duration::from_secs(30))] {
+            assert_eq!(judged(well).status(), Healthy, "{well:?}");
+        }
+        let late = judged(Some(Duration::from_secs(31)));
+        assert_eq!(late.status(), Unhealthy);
+        assert_eq!(
+            late.reasons,
+            ["The reaper of this server has done nothing for 31 s."]
+        );
+        assert_eq!(
+            (&*late.loops[0].name, late.loops[0].failures),
+            ("reaper", 4)
+        );
     }
 
     #[test]

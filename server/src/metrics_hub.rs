@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jobflow::proto::{Rates, StreamMetricsResponse};
-use jobflow::{Error, Result};
+use jobflow::{Error, Pulse, Pulses, Result};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ pub(crate) type Source = Box<dyn Fn() -> BoxFuture<'static, Result<Seen>> + Send
 const MAX_STREAMS: usize = 4096;
 /// A poll that takes longer is given up, so that streams learn of the outage.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long no poll may work while somebody watches; the slowest ask every 15 s.
+const LIMIT: Duration = Duration::from_secs(20);
 /// A new stream is not given numbers older than this if there can be newer ones.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -34,6 +36,8 @@ struct Shared {
     latest: watch::Sender<Option<Arc<Frame>>>,
     audience: Mutex<Audience>,
     audience_changed: Notify,
+    pulses: Pulses,
+    pulse: Arc<Pulse>,
     stopping: CancellationToken,
 }
 
@@ -73,13 +77,20 @@ struct Past {
 }
 
 impl MetricsHub {
-    pub(crate) fn new(server_id: String, source: Source, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(
+        server_id: String,
+        source: Source,
+        pulses: Pulses,
+        stopping: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Shared {
             source,
             server_id,
             latest: watch::Sender::new(None),
             audience: Mutex::default(),
             audience_changed: Notify::new(),
+            pulse: pulses.begin("metrics hub", LIMIT),
+            pulses,
             stopping,
         }))
     }
@@ -125,7 +136,9 @@ impl Shared {
             let Some(pause) = self.audience().pause() else {
                 self.latest.send_replace(None);
                 past.rates.clear();
+                self.pulse.rests();
                 self.audience_changed.notified().await;
+                self.pulse.wakes();
                 continue;
             };
             let due = past
@@ -137,15 +150,20 @@ impl Shared {
             }
             self.audience().newcomer = false;
             past.polled = Some(Instant::now());
-            let polled = timeout(POLL_TIMEOUT, (self.source)()).await;
-            self.publish(&mut past, polled.unwrap_or(Err(Error::StoreUnavailable)));
+            let poll = async {
+                let polled = timeout(POLL_TIMEOUT, (self.source)()).await;
+                polled.unwrap_or(Err(Error::StoreUnavailable))
+            };
+            // The pace is the audience's: one poll an interval, whatever comes of it.
+            let polled = self.pulse.round(poll).await;
+            self.publish(&mut past, polled);
         }
     }
 
     /// Without a snapshot, streams get the last known numbers with their time,
     /// which shows their age, and are told why there are no newer ones.
     fn publish(&self, past: &mut Past, polled: Result<Seen>) {
-        let health = judge(polled.as_ref());
+        let health = judge(polled.as_ref(), &self.pulses.reports());
         match polled {
             Ok(Seen { snapshot, .. }) => {
                 let rates = past.rates.observe(&snapshot);

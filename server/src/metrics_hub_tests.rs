@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use jobflow::proto::HealthStatus;
-use jobflow::{Snapshot, StoreTime};
+use jobflow::{Pulses, Snapshot, StoreTime};
 
 use super::*;
 
@@ -21,7 +21,12 @@ impl Store {
             let store = store.clone();
             Box::pin(async move { store.answer().await })
         });
-        let hub = MetricsHub::new("server".to_owned(), source, CancellationToken::new());
+        let hub = MetricsHub::new(
+            "server".to_owned(),
+            source,
+            Pulses::default(),
+            CancellationToken::new(),
+        );
         tokio::spawn(hub.clone().run());
         hub
     }

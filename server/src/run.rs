@@ -47,20 +47,23 @@ pub async fn run(
     check_store(&app).await?;
     let (health, health_service) = grpc::health();
     let mut background = JoinSet::new();
-    background.spawn(app.store.clone().run(stopping.clone()));
+    background.spawn(app.store.clone().run(app.pulses.clone(), stopping.clone()));
     background.spawn(app.metrics.clone().run());
     background.spawn(app.events.clone().run());
     background.spawn(grpc::follow_store(
         app.store.subscribe(),
+        app.pulses.clone(),
         health,
         stopping.clone(),
     ));
     background.spawn(maintenance::run(
         app.queue.clone(),
         DUTIES,
+        app.pulses.clone(),
         stopping.clone().cancelled_owned(),
     ));
-    let bulks = maintenance::run_bulks(app.queue.clone(), stopping.clone().cancelled_owned());
+    let stop_bulks = stopping.clone().cancelled_owned();
+    let bulks = maintenance::run_bulks(app.queue.clone(), app.pulses.clone(), stop_bulks);
     let bulks = tokio::spawn(bulks);
 
     let router = routes::router(&app, config.reflection, health_service);

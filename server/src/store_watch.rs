@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobflow::{Error, JobQueue, Result, StoreInfo};
+use jobflow::{Error, JobQueue, Pulses, Result, StoreInfo};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// How soon a bad one is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
+/// How long no check may work.
+const LIMIT: Duration = Duration::from_secs(15);
 /// No worker has this id: theirs begin with the name of a machine.
 const NO_WORKER: &str = " ";
 
@@ -97,10 +99,11 @@ impl StoreWatch {
     }
 
     /// Checks until `stopping`.
-    pub(crate) async fn run(self, stopping: CancellationToken) {
+    pub(crate) async fn run(self, pulses: Pulses, stopping: CancellationToken) {
+        let pulse = pulses.begin("store watch", LIMIT);
         let mut pause = RETRY_EVERY;
         while stopping.run_until_cancelled(sleep(pause)).await.is_some() {
-            pause = match self.check().await {
+            pause = match pulse.round(self.check()).await {
                 Ok(_) => CHECK_EVERY,
                 Err(_) => RETRY_EVERY,
             };

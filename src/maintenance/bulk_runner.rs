@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::keys;
+use crate::pulse::Pulses;
 use crate::queue::{JobQueue, Stepped};
 use crate::spec::millis;
 
@@ -25,9 +26,14 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 const LOCK: Duration = Duration::from_secs(4);
 const RENEW: Duration = Duration::from_secs(1);
 
+/// How long it may fail to look.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Runs bulk operations until `stop`; steps that are under way are finished
-/// then. Survives every error: the operation is taken up again.
-pub async fn run_bulks(queue: JobQueue, stop: impl Future<Output = ()>) {
+/// then. Survives every error, which is counted in `pulses`: the operation is
+/// taken up again.
+pub async fn run_bulks(queue: JobQueue, pulses: Pulses, stop: impl Future<Output = ()>) {
+    let pulse = pulses.begin("bulk runner", LIMIT);
     let stopped = CancellationToken::new();
     let me = Uuid::now_v7().to_string();
     let mut runs = JoinSet::new();
@@ -36,11 +42,13 @@ pub async fn run_bulks(queue: JobQueue, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     loop {
         if Instant::now() >= next_look {
-            let running = running(&queue).await.unwrap_or_else(|error| {
-                tracing::debug!(%error, "bulk operations can not be looked up");
-                Vec::new()
-            });
-            let is_idle = running.is_empty() && mine.is_empty();
+            let looked = pulse.round(running(&queue)).await;
+            let pause = match &looked {
+                Ok(running) if running.is_empty() && mine.is_empty() => IDLE_LOOK,
+                Ok(_) => LOOK,
+                Err(_) => pulse.pause(),
+            };
+            let running = looked.unwrap_or_default();
             for id in running {
                 if !mine.values().any(|other| *other == id) {
                     let lock = Lock::new(&queue, &id, &me);
@@ -48,7 +56,7 @@ pub async fn run_bulks(queue: JobQueue, stop: impl Future<Output = ()>) {
                     mine.insert(runs.spawn(run).id(), id);
                 }
             }
-            next_look = Instant::now() + if is_idle { IDLE_LOOK } else { LOOK };
+            next_look = Instant::now() + pause;
         }
         tokio::select! {
             () = &mut stop => break,
@@ -147,6 +155,7 @@ impl Lock {
             .arg("PX")
             .arg(millis(LOCK));
         let set: Option<String> = queue.core.store.run(&set).await?;
+        crate::failpoint!("bulk.locked");
         // It may be held from before an error.
         Ok(set.is_some() || self.is_held(queue).await?)
     }

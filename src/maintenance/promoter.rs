@@ -10,7 +10,9 @@ const STEPS: usize = 50;
 
 pub(super) async fn step(queue: &JobQueue, name: &QueueName) -> Result<()> {
     for _ in 0..STEPS {
-        if queue.promote(name).await? == 0 {
+        let moved = queue.promote(name).await?;
+        crate::failpoint!("promote.stepped");
+        if moved == 0 {
             break;
         }
     }

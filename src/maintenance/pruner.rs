@@ -9,7 +9,9 @@ const STEPS: usize = 50;
 
 pub(super) async fn step(queue: &JobQueue, name: &QueueName) -> Result<()> {
     for _ in 0..STEPS {
-        if queue.prune(name).await? == 0 {
+        let dropped = queue.prune(name).await?;
+        crate::failpoint!("prune.stepped");
+        if dropped == 0 {
             break;
         }
     }

@@ -10,6 +10,7 @@ const STEPS: usize = 50;
 pub(super) async fn step(queue: &JobQueue, name: &QueueName) -> Result<()> {
     for _ in 0..STEPS {
         let Reaped { put_back, failed } = queue.reap(name).await?;
+        crate::failpoint!("reap.stepped");
         if put_back + failed == 0 {
             break;
         }

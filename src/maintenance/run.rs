@@ -1,6 +1,7 @@
 //! The loop around a duty: period, jitter, and going on after any error.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{promoter, pruner, reaper};
 use crate::error::Result;
 use crate::job::QueueName;
+use crate::pulse::{Pulse, Pulses};
 use crate::queue::JobQueue;
 
 /// How often each duty looks at every queue; `None` leaves it to others.
@@ -23,24 +25,27 @@ pub struct Duties {
     pub prune_every: Option<Duration>,
 }
 
+/// How much longer than two of its periods a duty may be silent: a round over
+/// many queues takes its time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Runs all duties until `stop`. Survives every error: it is logged when it
-/// begins and when it ends, and the next round tries again.
-pub async fn run(queue: JobQueue, duties: Duties, stop: impl Future<Output = ()>) {
+/// begins and when it ends, counted in `pulses`, and the next round tries again.
+pub async fn run(queue: JobQueue, duties: Duties, pulses: Pulses, stop: impl Future<Output = ()>) {
     let stopped = CancellationToken::new();
-    let all = async {
-        tokio::join!(
-            every(
-                "promoter",
-                duties.promote_every,
-                &queue,
-                &stopped,
-                promoter::step
-            ),
-            every("reaper", duties.reap_every, &queue, &stopped, reaper::step),
-            every("pruner", duties.prune_every, &queue, &stopped, pruner::step),
-        )
+    let begin = |name, period: Option<Duration>| {
+        period.map(|period| (period, pulses.begin(name, 2 * period + PATIENCE)))
     };
-    tokio::pin!(all);
+    let promotes = begin("promoter", duties.promote_every);
+    let reaps = begin("reaper", duties.reap_every);
+    let prunes = begin("pruner", duties.prune_every);
+    let mut all = Box::pin(async {
+        tokio::join!(
+            every(promotes, &queue, &stopped, promoter::step),
+            every(reaps, &queue, &stopped, reaper::step),
+            every(prunes, &queue, &stopped, pruner::step),
+        )
+    });
     tokio::select! {
         _ = &mut all => return,
         () = stop => stopped.cancel(),
@@ -49,19 +54,23 @@ pub async fn run(queue: JobQueue, duties: Duties, stop: impl Future<Output = ()>
 }
 
 async fn every<F>(
-    duty: &str,
-    period: Option<Duration>,
+    duty: Option<(Duration, Arc<Pulse>)>,
     queue: &JobQueue,
     stopped: &CancellationToken,
     step: F,
 ) where
     F: AsyncFn(&JobQueue, &QueueName) -> Result<()>,
 {
-    let Some(period) = period else { return };
-    let mut healthy = true;
+    let Some((period, pulse)) = duty else { return };
+    let mut worked = true;
     loop {
         // Jitter keeps the rounds of many processes apart.
-        let pause = period.mul_f64(rand::random_range(0.75..1.0));
+        let jittered = period.mul_f64(rand::random_range(0.75..1.0));
+        let pause = if worked {
+            jittered
+        } else {
+            pulse.pause().min(jittered)
+        };
         if stopped
             .run_until_cancelled(tokio::time::sleep(pause))
             .await
@@ -69,24 +78,19 @@ async fn every<F>(
         {
             return;
         }
-        match round(queue, &step).await {
-            Ok(()) if !healthy => tracing::info!(duty, "the duty is at work again"),
-            Err(error) if healthy => tracing::warn!(duty, %error, "the duty can not do its work"),
-            other => {
-                healthy = other.is_ok();
-                continue;
-            }
-        }
-        healthy = !healthy;
+        worked = pulse.round(round(queue, &step)).await.is_ok();
     }
 }
 
+/// Goes on with the other queues when one fails.
 async fn round<F>(queue: &JobQueue, step: &F) -> Result<()>
 where
     F: AsyncFn(&JobQueue, &QueueName) -> Result<()>,
 {
+    let mut outcome = Ok(());
     for name in queue.queues().await? {
-        step(queue, &name).await?;
+        let stepped = step(queue, &name).await;
+        outcome = outcome.and(stepped);
     }
-    Ok(())
+    outcome
 }

@@ -175,6 +175,7 @@ impl JobQueue {
             let mut call = self.change_call(queue, change, None, etag, b"");
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
+            crate::failpoint!("change.done");
             match verdict(&words, id, change) {
                 Err(Error::JobNotFound { .. }) => {}
                 done => return done,

@@ -112,6 +112,7 @@ impl JobQueue {
             return Err(Error::invalid("worker", "must be 1 to 128 bytes"));
         }
         let keys = self.core.register(claim.queue).await?;
+        crate::failpoint!("claim.registered");
         let mut call = Call::new(&lua::CLAIM, &keys);
         call.arg(claim.limit.clamp(1, MAX_JOBS))
             .arg(millis(claim.lease))
@@ -125,6 +126,7 @@ impl JobQueue {
             Reply::Jobs(wait, batch) => (wait, Some(batch)),
             Reply::Nothing(wait) => (wait, None),
         };
+        crate::failpoint!("claim.taken");
         let mut claimed = Claimed {
             jobs: Vec::new(),
             next_due: u64::try_from(wait_ms).ok().map(Duration::from_millis),

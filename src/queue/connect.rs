@@ -239,6 +239,7 @@ impl Core {
                 Err(Error::StoreOutOfMemory) => return Ok(keys),
                 said => said?,
             }
+            crate::failpoint!("register.listed");
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(registration) = queues.get_mut(queue) {
                 registration.said = Some(Instant::now());

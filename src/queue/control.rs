@@ -66,7 +66,9 @@ impl JobQueue {
             .arg(word)
             .arg(resume)
             .arg(reason);
-        call.run(&self.core.store).await
+        let said = call.run(&self.core.store).await?;
+        crate::failpoint!("control.done");
+        Ok(said)
     }
 
     /// Refuses new jobs with `QUEUE_DRAINING` while those that are there run
@@ -95,6 +97,7 @@ impl JobQueue {
                 let mut call = Call::new(&lua::PURGE, &self.core.keys(queue));
                 call.arg(state.as_str()).arg(left.min(STEP));
                 let deleted: u64 = call.run_once(&self.core.store).await?;
+                crate::failpoint!("purge.stepped");
                 purged += deleted;
                 if deleted == 0 {
                     break;
@@ -143,11 +146,13 @@ impl JobQueue {
             let queue = queue.clone();
             return Err(Error::QueueNotEmpty { queue, jobs });
         }
+        crate::failpoint!("queue.emptied");
         let set = keys::queues(&self.core.config.namespace);
         let mut remove = ::redis::cmd("SREM");
         remove.arg(set).arg(queue.as_str());
         self.core.forget_queue(queue);
         self.core.store.run::<()>(&remove).await?;
+        crate::failpoint!("queue.unlisted");
         if self.queue_snapshot(queue).await?.totals.submitted > 0 {
             // A job came in meanwhile and has made it anew.
             self.core.register(queue).await?;

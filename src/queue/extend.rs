@@ -42,6 +42,7 @@ impl JobQueue {
                 call.arg(id.as_bytes()).arg(&token.to_bytes());
             }
             let words: Vec<String> = call.run(&self.core.store).await?;
+            crate::failpoint!("extend.renewed");
             if words.len() != chunk.len() {
                 return Err(Error::Internal {
                     message: "extend answered for another number of jobs".to_owned(),

@@ -158,7 +158,9 @@ async fn finish_queue(
             .arg(finish.word);
         call.arg(millis(finish.delay)).arg(&finish.body[..]);
     }
+    crate::failpoint!("finish.sends");
     let letters: Bytes = call.run(&core.store).await?;
+    crate::failpoint!("finish.stored");
     if letters.len() != places.len() {
         return Err(Error::Internal {
             message: "finish answered for another number of jobs".to_owned(),

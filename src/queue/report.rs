@@ -190,6 +190,7 @@ async fn send_chunk(
         }
     }
     let words: Vec<String> = call.run(&core.store).await?;
+    crate::failpoint!("report.stored");
     if words.len() != joined.len() {
         return Err(Error::Internal {
             message: "report answered for another number of jobs".to_owned(),

@@ -113,6 +113,7 @@ impl JobQueue {
             .arg(keys::control(namespace))
             .arg(format!("s{} {id}", signal.as_str()));
         let is_there: bool = call.run(&self.core.store).await?;
+        crate::failpoint!("signal.said");
         if is_there {
             return Ok(());
         }

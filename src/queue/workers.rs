@@ -108,6 +108,7 @@ impl JobQueue {
             .arg(millis(FORGET_AFTER))
             .arg(beat.state.obeyed().as_str());
         let told: Option<String> = call.run(&self.core.store).await?;
+        crate::failpoint!("beat.said");
         Ok(told.as_deref().and_then(WorkerSignal::from_word))
     }
 
@@ -119,7 +120,9 @@ impl JobQueue {
         let [workers, own @ ..] = self.worker_keys(id);
         let mut all = ::redis::pipe();
         all.zrem(workers, id).ignore().del(&own[..]).ignore();
-        self.core.store.run_pipeline(&all).await
+        self.core.store.run_pipeline(&all).await?;
+        crate::failpoint!("worker.forgotten");
+        Ok(())
     }
 
     /// One worker with the jobs that it runs.

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jobflow::testing::{TestQueue, wait_for};
 use jobflow::{
     BulkAction, BulkOperation, BulkState, BulkTarget, Code, Filter, Fingerprint, JobError, JobId,
-    JobQueue, JobState, NewBulk, NewJob, Outcome, QueueName, RunAt, maintenance,
+    JobQueue, JobState, NewBulk, NewJob, Outcome, Pulses, QueueName, RunAt, maintenance,
 };
 use tokio::task::JoinHandle;
 
@@ -29,7 +29,11 @@ pub(crate) fn of(filter: &str) -> BulkTarget {
 }
 
 pub(crate) fn runner(queue: &JobQueue) -> JoinHandle<()> {
-    tokio::spawn(maintenance::run_bulks(queue.clone(), pending()))
+    tokio::spawn(maintenance::run_bulks(
+        queue.clone(),
+        Pulses::default(),
+        pending(),
+    ))
 }
 
 pub(crate) async fn done(queue: &JobQueue, id: &str) -> BulkOperation {

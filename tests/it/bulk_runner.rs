@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use jobflow::testing::{TestQueue, TestRedis, assert_sound, fresh_namespace, wait_for};
-use jobflow::{BulkAction, BulkState, JobQueue, JobState, Keep, NewBulk, QueueConfig, maintenance};
+use jobflow::{
+    BulkAction, BulkState, JobQueue, JobState, Keep, NewBulk, Pulses, QueueConfig, maintenance,
+};
 
 use crate::bulk::{bulk, done, of, run, runner};
 use crate::list::submit_many;
@@ -94,9 +96,13 @@ async fn a_runner_that_is_told_to_stop_hands_its_operation_on_at_once() {
     let queue = TestQueue::new();
     submit_many(&queue, 40, |_| job()).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let first = tokio::spawn(maintenance::run_bulks((*queue).clone(), async {
-        drop(stopped.await);
-    }));
+    let first = tokio::spawn(maintenance::run_bulks(
+        (*queue).clone(),
+        Pulses::default(),
+        async {
+            drop(stopped.await);
+        },
+    ));
     let new = NewBulk {
         rate: 10.0,
         ..bulk(BulkAction::Cancel, of(""))

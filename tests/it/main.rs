@@ -12,6 +12,7 @@ mod check;
 mod claim;
 mod count;
 mod dead_letters;
+mod deaf;
 mod delete;
 mod delete_queue;
 mod drain;

@@ -1,10 +1,9 @@
 use std::future::pending;
 use std::time::Duration;
 
-use jobflow::testing::{TestQueue, TestRedis, assert_sound};
+use jobflow::testing::TestQueue;
 use jobflow::{Claim, Claimed, JobState, Outcome, RunAt, Waiter};
 
-use crate::faults::open;
 use crate::{LEASE, WORKER, claim, default_queue, job, submit};
 
 /// Longer than a block, so that only a wake-up can end the wait in time.
@@ -113,23 +112,4 @@ async fn a_sleeper_that_wakes_when_a_job_is_due_has_it() {
     let due = brought_along(&mut waiter, early.next_due.unwrap(), pending()).await;
     assert_eq!(early.jobs.len() + due.jobs.len(), 1);
     queue.close().await;
-}
-
-#[tokio::test]
-async fn a_sleeper_has_the_job_though_the_script_was_lost_meanwhile() {
-    let redis = TestRedis::start();
-    let queue = open(&redis);
-    let name = default_queue();
-    let id = queue.submit(job()).await.unwrap().id;
-    let mut waiter = queue.waiter(std::slice::from_ref(&name));
-    assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]).trim(), "OK");
-    let claim = Claim {
-        queue: &name,
-        limit: 1,
-        lease: LEASE,
-        worker: "w",
-    };
-    let claimed = waiter.wait_and_claim(claim, LEASE, pending());
-    assert_eq!(claimed.await.unwrap().jobs[0].id, id);
-    assert_sound(&queue).await;
 }

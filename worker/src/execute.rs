@@ -72,6 +72,7 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
     let job = lease.job().clone();
     let ctx = Context::new(lease.shared(), crew.queue.clone());
 
+    jobflow::failpoint!("attempt.begins");
     let ending = match crew.handlers.find(&job.kind) {
         None => Ending::Unhandled,
         Some(handler) => match decode(handler.as_ref(), ctx) {
@@ -79,11 +80,13 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
             Ok(run) => run_with_deadline(run, crew, &lease).await,
         },
     };
+    jobflow::failpoint!("attempt.ran");
     if lease.end() {
         crew.note(&ending, &job.kind);
         let outcome = classify(ending, &job);
         let _storing = crew.leave(slot);
         finish(crew, &crew.queue, outcome, &lease).await;
+        jobflow::failpoint!("attempt.stored");
     } else {
         crew.stats.lease_lost.add(1);
     }

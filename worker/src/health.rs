@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
+use jobflow::{PulseReport, Pulses};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -39,10 +40,12 @@ pub struct Health {
     quiet: AtomicBool,
     /// Handlers that can not be dropped.
     stuck: Arc<AtomicUsize>,
+    /// The loops beside the claims.
+    pulses: Pulses,
 }
 
 /// The health of a worker at an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
     /// `SERVING` or `NOT_SERVING`.
     pub status: &'static str,
@@ -55,6 +58,33 @@ pub struct HealthReport {
     /// How many handlers block their thread after they had to end. They take no
     /// slots, but a thread each, and make the worker slower.
     pub stuck_handlers: usize,
+    /// The loops that must never end, beside that of the claims.
+    pub loops: Vec<LoopReport>,
+}
+
+/// One loop that must never end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoopReport {
+    /// Which.
+    pub name: &'static str,
+    /// How long ago a round of it last worked; none while it has nothing to do.
+    pub silence_ms: Option<u64>,
+    /// After so long without one the worker is not serving.
+    pub limit_ms: u64,
+    /// Rounds that did not work, since the start.
+    pub failures: u64,
+}
+
+impl From<PulseReport> for LoopReport {
+    fn from(pulse: PulseReport) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            name: pulse.name,
+            silence_ms: pulse.silence.map(ms),
+            limit_ms: ms(pulse.limit),
+            failures: pulse.failures,
+        }
+    }
 }
 
 impl Default for Health {
@@ -65,6 +95,7 @@ impl Default for Health {
             free_since: AtomicU64::new(0),
             quiet: AtomicBool::new(false),
             stuck: Arc::default(),
+            pulses: Pulses::default(),
         }
     }
 }
@@ -82,14 +113,22 @@ impl Health {
         let slots_taken = free_since == NEVER;
         let silent = Duration::from_millis(now.saturating_sub(polled.max(free_since)));
         let quiet = self.quiet.load(Ordering::Relaxed);
-        let serving = quiet || (polled != NEVER && (slots_taken || silent <= DEAF_AFTER));
+        let pulses = self.pulses.reports();
+        let hears = quiet || (polled != NEVER && (slots_taken || silent <= DEAF_AFTER));
+        let serving = hears && !pulses.iter().any(PulseReport::is_late);
         HealthReport {
             status: if serving { "SERVING" } else { "NOT_SERVING" },
             last_claim_poll_age_ms: (polled != NEVER).then(|| now.saturating_sub(polled)),
             slots_taken,
             quiet,
             stuck_handlers: self.stuck.load(Ordering::Relaxed),
+            loops: pulses.into_iter().map(Into::into).collect(),
         }
+    }
+
+    /// Where the other loops say how they are.
+    pub(crate) const fn pulses(&self) -> &Pulses {
+        &self.pulses
     }
 
     /// A claim poll was answered.
@@ -150,7 +189,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (reporter, service) = tonic_health::server::health_reporter();
-    tell(&reporter, health.report()).await;
+    tell(&reporter, &health.report()).await;
     let asked = health.clone();
     let router: Router = Routes::new(service)
         .into_axum_router()
@@ -180,15 +219,12 @@ async fn keep_telling(reporter: &HealthReporter, health: &Health) {
     let mut was_serving = true;
     loop {
         let report = health.report();
-        tell(reporter, report).await;
+        tell(reporter, &report).await;
         let serving = report.serving();
-        if was_serving
-            && !serving
-            && let Some(age_ms) = report.last_claim_poll_age_ms
-        {
+        if was_serving && !serving && report.last_claim_poll_age_ms.is_some() {
             tracing::warn!(
-                last_claim_poll_age_ms = age_ms,
-                "worker is deaf: it has free slots and no answer from the store"
+                ?report,
+                "worker is deaf: a loop of it has had no answer from the store for too long"
             );
         }
         was_serving = serving;
@@ -196,7 +232,7 @@ async fn keep_telling(reporter: &HealthReporter, health: &Health) {
     }
 }
 
-async fn tell(reporter: &HealthReporter, report: HealthReport) {
+async fn tell(reporter: &HealthReporter, report: &HealthReport) {
     let status = if report.serving() {
         ServingStatus::Serving
     } else {
@@ -239,6 +275,23 @@ mod tests {
         assert!(health(1_000, NEVER).report_at(3_600_000).serving());
         assert!(health(1_000, 3_600_000).report_at(3_609_000).serving());
         assert!(!health(1_000, 3_600_000).report_at(3_611_000).serving());
+    }
+
+    #[test]
+    fn a_worker_of_which_one_loop_is_silent_is_not_serving_and_says_which() {
+        let health = health(1_000, NEVER);
+        let pulse = health.pulses().begin("beat", Duration::ZERO);
+        while !pulse.report().is_late() {
+            std::thread::yield_now();
+        }
+        let report = health.report_at(1_000);
+        assert!(!report.serving());
+        let [beat] = &report.loops[..] else {
+            panic!("{report:?}");
+        };
+        assert_eq!((beat.name, beat.limit_ms), ("beat", 0));
+        pulse.rests();
+        assert!(health.report_at(1_000).serving());
     }
 
     #[test]

@@ -10,14 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use jobflow::{ControlMessage, Error, JobQueue, QueueName, Result, WorkerBeat};
+use jobflow::{ControlMessage, Error, JobQueue, Pulse, QueueName, Result, WorkerBeat};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::execute::{self, Crew, OVERDUE};
 use crate::lease::Lease;
-use crate::trouble::Trouble;
 
 /// How often the worker says that it lives.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -25,6 +24,13 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const RUNNING_TOLD: usize = 100;
 /// How often attempts are looked for that nobody ends.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Leases are over after so long, and no sooner is it worth a restart.
+const EXTEND_LIMIT: Duration = Duration::from_secs(10);
+/// A worker whose last beat is older counts as dead.
+const BEAT_LIMIT: Duration = Duration::from_secs(15);
+/// A subscription is asked every 5 s whether it is still there, and set up
+/// anew within seconds.
+const LISTEN_LIMIT: Duration = Duration::from_secs(15);
 /// How long the good-bye at the end may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -51,11 +57,15 @@ impl Keeper {
                 runtime.block_on(async {
                     match JobQueue::open(config) {
                         Ok(queue) => {
+                            let pulses = crew.health.pulses().clone();
                             let keep = Keep {
                                 queue,
                                 crew,
                                 lease,
                                 look_again: Notify::new(),
+                                extends: pulses.begin("lease keeper", lease.max(EXTEND_LIMIT)),
+                                listens: pulses.begin("control channel", LISTEN_LIMIT),
+                                beats: pulses.begin("beat", BEAT_LIMIT),
                             };
                             keep.until(&until, beat).await;
                         }
@@ -95,6 +105,9 @@ struct Keep {
     lease: Duration,
     /// Wakes the loop that extends all leases.
     look_again: Notify,
+    extends: Arc<Pulse>,
+    listens: Arc<Pulse>,
+    beats: Arc<Pulse>,
 }
 
 impl Keep {
@@ -122,19 +135,15 @@ impl Keep {
     }
 
     async fn extend_all(&self) {
-        let mut trouble = Trouble::new("extend leases");
         loop {
             let held = self.crew.leases.by_queue();
             let calls = held
                 .into_iter()
                 .map(|(name, leases)| self.extend(name, leases));
-            let failed = join_all(calls).await.into_iter().find_map(Result::err);
-            let pause = match failed {
-                None => {
-                    trouble.over();
-                    self.lease / 3
-                }
-                Some(error) => trouble.met(&error).min(self.lease / 3),
+            let round = async { join_all(calls).await.into_iter().collect() };
+            let pause = match self.extends.round::<()>(round).await {
+                Ok(()) => self.lease / 3,
+                Err(_) => self.extends.pause().min(self.lease / 3),
             };
             let _ = timeout(pause, self.look_again.notified()).await;
         }
@@ -182,16 +191,14 @@ impl Keep {
     /// Hears cancels and signals, whatever the store does.
     async fn listen(&self, worker: &str) {
         let mut reader = self.queue.control_reader();
-        let mut trouble = Trouble::new("hear what this worker is told");
         loop {
-            match reader.next().await {
+            match self.listens.round(reader.next()).await {
                 Ok(messages) => {
-                    trouble.over();
                     for message in messages {
                         self.heed(message, worker).await;
                     }
                 }
-                Err(error) => tokio::time::sleep(trouble.met(&error)).await,
+                Err(_) => tokio::time::sleep(self.listens.pause()).await,
             }
         }
     }
@@ -235,10 +242,11 @@ impl Keep {
             beat.running = leases.running(RUNNING_TOLD);
             beat.state = posture.state();
             beat.uptime_ms = u64::try_from(started.elapsed().as_millis()).ok();
-            match self.queue.beat(&beat).await {
+            match self.beats.round(self.queue.beat(&beat)).await {
                 Ok(None) => {}
                 Ok(Some(signal)) => posture.obey(signal),
-                Err(error) => tracing::debug!(%error, "beat was not heard"),
+                // Sooner than the next one would be.
+                Err(_) => every.reset_after(self.beats.pause()),
             }
         }
     }

@@ -148,6 +148,7 @@ impl Claimer {
             if claim.limit == 0 {
                 return Ok(Round::More);
             }
+            jobflow::failpoint!("claims.ask");
             let asked = Instant::now();
             let claimed = self
                 .queue
@@ -221,6 +222,9 @@ impl Claimer {
             .into_iter()
             .map(|job| self.crew.hold(job, asked + self.lease))
             .collect();
+        if !held.is_empty() {
+            jobflow::failpoint!("claims.held");
+        }
         for lease in held {
             let slot = slots.split(1);
             let crew = self.crew.clone();

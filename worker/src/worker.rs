@@ -113,13 +113,20 @@ impl Worker {
             return Ok(());
         }
         let keeper = Keeper::start(self.crew.clone(), self.lease, self.beat())?;
-        let duties = maintenance::run(self.queue.clone(), DUTIES, stop.clone().cancelled_owned());
+        let duties = maintenance::run(
+            self.queue.clone(),
+            DUTIES,
+            self.crew.health.pulses().clone(),
+            stop.clone().cancelled_owned(),
+        );
         let duties = tokio::spawn(duties);
         tracing::info!(worker = self.id, concurrency = self.concurrency, kinds = ?self.crew.handlers.kinds(),
             queues = ?self.queue_names(), "worker is at work");
 
         self.claimer().run(&stop).await;
+        jobflow::failpoint!("worker.stops");
         self.drain().await;
+        jobflow::failpoint!("worker.drained");
         keeper.end().await;
         let _ = duties.await;
         tracing::info!(worker = self.id, "worker has stopped");

@@ -38,6 +38,7 @@ fn numbers() -> StreamMetricsResponse {
             status: HealthStatus::Degraded.into(),
             reasons: vec!["queue mail is paused".to_owned()],
             store_round_trip: None,
+            loops: Vec::new(),
         }),
         counts: Some(JobCounts {
             waiting: 1_204,

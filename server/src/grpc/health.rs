@@ -1,10 +1,15 @@
-//! `grpc.health.v1`, following the store: without it no call can be answered.
+//! `grpc.health.v1`, following the store, without which no call can be answered,
+//! and the loops of the server.
+
+use std::time::Duration;
 
 use jobflow::proto::{
     admin_service_server, job_service_server, metrics_service_server, queue_service_server,
     worker_service_server,
 };
+use jobflow::{PulseReport, Pulses};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
@@ -31,17 +36,28 @@ pub(crate) fn health() -> (HealthReporter, HealthService) {
     (reporter, HealthServer::new(service))
 }
 
-/// Keeps the status true until `stopping`; then says that it is over and ends
-/// the streams of those who watch.
+/// How often the loops are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the status true until `stopping`: the store is usable, and no loop has
+/// been silent for longer than it may. Then says that it is over and ends the
+/// streams of those who watch.
 pub(crate) async fn follow_store(
     mut store: watch::Receiver<StoreState>,
+    pulses: Pulses,
     mut reporter: HealthReporter,
     stopping: CancellationToken,
 ) {
     let mut reported = store.borrow_and_update().is_usable();
     report(&reporter, reported).await;
-    while let Some(Ok(())) = stopping.run_until_cancelled(store.changed()).await {
-        let usable = store.borrow_and_update().is_usable();
+    loop {
+        let look = timeout(LOOK_EVERY, store.changed());
+        // The other end is gone only when the server is.
+        let Some(Ok(Ok(())) | Err(_)) = stopping.run_until_cancelled(look).await else {
+            break;
+        };
+        let late = pulses.reports().iter().any(PulseReport::is_late);
+        let usable = store.borrow_and_update().is_usable() && !late;
         // Each report is a message to every watcher, so only changes are.
         if usable != reported {
             reported = usable;

@@ -49,7 +49,7 @@ struct Queue {
 
 pub(super) async fn stats(State(app): State<App>) -> Result<Json<Stats>, Problem> {
     let seen = app.look().await?;
-    let health = judge(Ok(&seen));
+    let health = judge(Ok(&seen), &app.pulses.reports());
     let snapshot = seen.snapshot;
     let all = numbers::all_queues(&snapshot.queues);
     let workers = numbers::worker_metrics(&snapshot.workers);

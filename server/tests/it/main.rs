@@ -6,6 +6,7 @@ mod bad_input;
 mod bulk;
 mod change;
 mod dashboard;
+mod deaf;
 mod durability;
 mod events;
 mod every_call;

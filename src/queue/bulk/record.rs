@@ -204,6 +204,7 @@ impl JobQueue {
             let mut take = ::redis::pipe();
             take.hset_nx(&bulks, &record.request_entry, &id).ignore();
             store.run_pipeline(&take).await?;
+            crate::failpoint!("bulk.named");
             let mut get = ::redis::cmd("HGET");
             get.arg(&bulks).arg(&record.request_entry);
             id = store.run(&get).await?;
@@ -215,6 +216,7 @@ impl JobQueue {
             .sadd(keys::running_bulks(namespace), &id)
             .ignore();
         store.run_pipeline(&both).await?;
+        crate::failpoint!("bulk.stored");
         Ok(id)
     }
 

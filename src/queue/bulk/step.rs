@@ -115,6 +115,7 @@ impl BulkRun {
         let Some(name) = self.left.last().cloned() else {
             let operation = queue.get_bulk(&self.id).await?;
             queue.end_bulk(&operation, BulkState::Done).await?;
+            crate::failpoint!("bulk.ended");
             return Ok(Stepped::Over);
         };
         let cursor = self.cursor(queue, &name).await?;
@@ -131,9 +132,11 @@ impl BulkRun {
             expected_cursor: cursor,
             next_cursor,
         };
+        crate::failpoint!("bulk.found");
         let done = queue
             .change_jobs(&name, &self.change, &ids, Some(&step))
             .await?;
+        crate::failpoint!("bulk.changed");
         // Overtaken by another server, whose turn it is to wait.
         let count = if done.is_some() { ids.len() } else { 0 };
         Ok(Stepped::Again(self.pause(count)))

@@ -102,6 +102,7 @@ pub(super) async fn submit_shared(
     let fresh = first && chunk.places.iter().all(|at| jobs[*at].fresh);
     let mode = if fresh { Mode::Fresh } else { Mode::Check };
     let keys = core.register(&chunk.queue).await?;
+    crate::failpoint!("submit.registered");
     let reply = match call(core, &keys, jobs, chunk, mode)
         .run_once(&core.store)
         .await
@@ -182,6 +183,7 @@ pub(super) async fn is_moved(core: &Core, jobs: &[Prepared], chunk: &Chunk) -> R
 type Reply = (u64, Vec<(usize, Bytes)>, Vec<(usize, Bytes)>, bool);
 
 async fn answer(core: &Core, jobs: &[Prepared], chunk: &Chunk, reply: Reply) -> Result<Answer> {
+    crate::failpoint!("submit.stored");
     let (now, told, replaced, first) = reply;
     if let Some((0, word)) = told.first() {
         let word = std::str::from_utf8(word).map_err(|_| odd_answer())?;

@@ -113,6 +113,7 @@ async fn attempt_on(
     let doubt = if own.is_broken() {
         Some(CUT.to_owned())
     } else if answers.iter().any(is_stored) {
+        crate::failpoint!("submit.written");
         wait(core, own, flushing).await
     } else {
         None

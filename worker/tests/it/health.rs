@@ -29,7 +29,7 @@ async fn health_is_told_by_grpc_and_http_on_one_port() {
     let before = healthz(&address).await;
     assert!(before.starts_with("HTTP/1.1 503"), "{before}");
     assert!(before.ends_with(
-        r#"{"status":"NOT_SERVING","last_claim_poll_age_ms":null,"slots_taken":false,"quiet":false,"stuck_handlers":0}"#
+        r#"{"status":"NOT_SERVING","last_claim_poll_age_ms":null,"slots_taken":false,"quiet":false,"stuck_handlers":0,"loops":[]}"#
     ));
 
     let worker = Running::run(worker);

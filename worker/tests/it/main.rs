@@ -9,6 +9,7 @@ mod support;
 mod binary;
 mod cancel;
 mod claims;
+mod deaf;
 mod exec;
 mod health;
 mod leases;
