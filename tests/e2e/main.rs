@@ -14,6 +14,7 @@
 mod browser;
 mod bulk;
 mod control;
+mod failpoints;
 mod journey;
 mod outage;
 mod process;

@@ -239,7 +239,7 @@ impl System {
 }
 
 /// A program that was built beside the tests.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let path = target_folder().join(name);
     assert!(
         path.is_file(),

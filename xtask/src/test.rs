@@ -9,8 +9,9 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [-- ARGUMENTS]
 
 Sets the machine up, builds the dashboard and the binaries, then runs
-`cargo test --workspace` and two minutes of `cargo xtask torture`. The
-arguments go to `cargo test`; with any, there is no torture:
+`cargo test --workspace`, the sweep through all failpoints and two minutes of
+`cargo xtask torture`. The arguments go to `cargo test`; with any, there is
+neither sweep nor torture:
 
   cargo xtask test -- a_stale_token
   cargo xtask test -- --package jobflow --test it claim -- --nocapture";
@@ -46,6 +47,13 @@ fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         util::run(&mut cargo)
     })?;
     if arguments.is_empty() {
+        // A build of its own, because no other may have failpoints.
+        steps.run("failpoints", || {
+            let mut cargo = util::cargo();
+            cargo.args(["test", "--locked", "--package", "jobflow-failpoints"]);
+            cargo.args(["--features", "armed", "--", "--nocapture"]);
+            util::run(&mut cargo)
+        })?;
         steps.run("torture", torture::short)?;
     }
     Ok(())
