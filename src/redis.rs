@@ -2,25 +2,25 @@
 //! reads and for submits that wait, each replaced when it breaks.
 
 mod exclusive;
+mod source;
+mod subscription;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use ::redis::io::tcp::TcpSettings;
+use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
 };
-use futures_util::StreamExt;
-use futures_util::stream::ReadyChunks;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
 use exclusive::Pool;
 pub(crate) use exclusive::{Exclusive, Flushing};
+use source::Source;
+pub(crate) use subscription::Subscription;
 
 /// Longer than any script may take, shorter than a caller's patience. A call
 /// that takes longer has an unknown end, and its socket is closed.
@@ -31,11 +31,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest block of a blocking read.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
-/// After so long without a message a subscription asks whether the store still
-/// answers: a connection that is cut in between does not end by itself.
-const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
-/// The most messages that are read at once.
-const MAX_MESSAGES: usize = 100;
 /// Blocking readers a process can have: waiters and event readers.
 const EXCLUSIVE_CONNECTIONS: u32 = 16;
 /// Connections on which submits wait for disk or replicas: two for each class
@@ -44,7 +39,7 @@ const DURABLE_CONNECTIONS: u32 = 8;
 
 /// The way to Redis of one process.
 pub(crate) struct Store {
-    client: Client,
+    source: Arc<Source>,
     shared: Mutex<Shared>,
     exclusive: Pool,
     durable: Pool,
@@ -58,27 +53,23 @@ struct Shared {
     /// Tells a caller whose command failed whether the connection it used is
     /// still the present one.
     generation: u64,
+    /// Of the source, when the connection was made.
+    epoch: u64,
     failed: Option<Instant>,
 }
 
 impl Store {
-    /// Prepares the connections; touches no network.
-    /// A submit waits for disk or replicas for up to `durable`.
+    /// Prepares the connections; touches no network before it returns. A submit
+    /// waits for disk or replicas for up to `durable`.
     pub(crate) fn open(url: &str, durable: Duration) -> Result<Self> {
-        let invalid =
-            |_: RedisError| Error::invalid("redis", "must be a URL like redis://127.0.0.1:6379/");
-        let info = url.into_connection_info().map_err(invalid)?;
-        // The redis crate leaves Nagle's algorithm on, which costs 40 ms here and there.
-        let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
-            .map_err(invalid)?;
+        let source = Source::open(url)?;
         let slack = Duration::from_secs(1);
-        let exclusive = Pool::new(&client, EXCLUSIVE_CONNECTIONS, BLOCK + slack);
-        let durable = Pool::new(&client, DURABLE_CONNECTIONS, durable + RESPONSE_TIMEOUT);
+        let pool = |size, response| Pool::new(Arc::clone(&source), size, response);
         Ok(Self {
-            client,
             shared: Mutex::default(),
-            exclusive,
-            durable,
+            exclusive: pool(EXCLUSIVE_CONNECTIONS, BLOCK + slack),
+            durable: pool(DURABLE_CONNECTIONS, durable + RESPONSE_TIMEOUT),
+            source,
         })
     }
 
@@ -93,41 +84,46 @@ impl Store {
 
     /// Sends one command on the shared connection.
     pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        let (mut connection, generation) = self.connection().await?;
+        let (mut connection, made) = self.connection().await?;
         let reply = command.query_async(&mut connection).await;
-        if let Err(error) = &reply
-            && error.is_io_error()
-        {
+        if let Err(error) = &reply {
+            self.heed(error, made).await;
+        }
+        reply
+    }
+
+    /// Gives up a shared connection that led to such an error.
+    async fn heed(&self, error: &RedisError, (generation, epoch): (u64, u64)) {
+        self.source.heed(error, epoch);
+        if error.is_io_error() {
             // Also after a timeout: what was sent may still be answered, to nobody.
             let mut shared = self.shared.lock().await;
             if shared.generation == generation {
                 shared.connection = None;
             }
         }
-        reply
     }
 
-    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+    /// The shared connection, with its generation and epoch.
+    async fn connection(&self) -> RedisResult<(MultiplexedConnection, (u64, u64))> {
         let mut shared = self.shared.lock().await;
+        let epoch = self.source.epoch();
+        if shared.epoch != epoch {
+            shared.connection = None;
+        }
         if let Some(connection) = &shared.connection {
-            return Ok((connection.clone(), shared.generation));
+            return Ok((connection.clone(), (shared.generation, epoch)));
         }
         if shared.failed.is_some_and(|at| at.elapsed() < CONNECT_PAUSE) {
             return Err(RedisError::from((ErrorKind::Io, "not connected")));
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        match self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-        {
+        match self.source.connect(&within(RESPONSE_TIMEOUT)).await {
             Ok(connection) => {
                 shared.generation += 1;
+                shared.epoch = epoch;
                 shared.failed = None;
                 shared.connection = Some(connection.clone());
-                Ok((connection, shared.generation))
+                Ok((connection, (shared.generation, epoch)))
             }
             Err(error) => {
                 shared.failed = Some(Instant::now());
@@ -145,14 +141,15 @@ impl Store {
 
     /// Sends commands together, outside a script.
     pub(crate) async fn run_pipeline(&self, pipeline: &::redis::Pipeline) -> Result<()> {
-        let (mut connection, _) = self
+        let (mut connection, made) = self
             .connection()
             .await
             .map_err(|error| self.fault(&error))?;
-        pipeline
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| self.fault(&error))
+        let reply = pipeline.query_async(&mut connection).await;
+        if let Err(error) = &reply {
+            self.heed(error, made).await;
+        }
+        reply.map_err(|error| self.fault(&error))
     }
 
     /// The only clock that decides anything.
@@ -176,18 +173,10 @@ impl Store {
 
     /// A connection that hears what is published on one channel.
     pub(crate) async fn subscribe(&self, channel: &str) -> Result<Subscription> {
-        let subscribed = async {
-            let (mut sink, messages) = self.client.get_async_pubsub().await?.split();
-            sink.subscribe(channel).await?;
-            Ok(Subscription {
-                sink,
-                messages: messages.ready_chunks(MAX_MESSAGES),
-            })
-        };
-        match timeout(CONNECT_TIMEOUT, subscribed).await {
-            Ok(subscribed) => subscribed.map_err(|error| self.fault(&error)),
-            Err(_) => Err(Error::StoreUnavailable),
-        }
+        let epochs = Some(self.source.epochs());
+        let connected = self.source.subscribe();
+        let subscribed = Subscription::start(connected, channel, epochs).await;
+        subscribed.map_err(|error| self.fault(&error))
     }
 
     /// What an error of Redis means to a caller. The words of Redis stay in the log.
@@ -216,27 +205,9 @@ impl Store {
     }
 }
 
-/// Hears what is published on a channel.
-pub(crate) struct Subscription {
-    sink: PubSubSink,
-    messages: ReadyChunks<PubSubStream>,
-}
-
-impl Subscription {
-    /// The next messages; none when there were none for a while and the store
-    /// still answers. May be dropped at any time without losing a message.
-    pub(crate) async fn next(&mut self) -> RedisResult<Vec<Vec<u8>>> {
-        let broken = |what| RedisError::from((ErrorKind::Io, what));
-        match timeout(LISTEN_AT_MOST, self.messages.next()).await {
-            Ok(Some(messages)) => Ok(messages
-                .iter()
-                .map(|message| message.get_payload_bytes().to_vec())
-                .collect()),
-            Ok(None) => Err(broken("the subscription has ended")),
-            Err(_) => match timeout(RESPONSE_TIMEOUT, self.sink.ping::<::redis::Value>()).await {
-                Ok(pong) => pong.map(|_| Vec::new()),
-                Err(_) => Err(broken("the subscription does not answer")),
-            },
-        }
-    }
+/// Answers within `response`.
+fn within(response: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(response))
 }

@@ -1,6 +1,8 @@
 //! For tests: a redis-server child process, queues of their own on it, and a
 //! proxy that answers with errors.
 
+mod sentinels;
+
 use std::fmt::Write as _;
 use std::future::Future;
 use std::net::TcpListener;
@@ -15,6 +17,8 @@ pub use self::faults::{Fault, FaultyRedis};
 
 use crate::job::Namespace;
 use crate::queue::{JobQueue, QueueConfig};
+
+pub use sentinels::TestSentinels;
 
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,11 +64,20 @@ impl TestRedis {
     /// When it does not come up.
     #[must_use]
     pub fn start_replica(&self) -> Self {
+        self.start_replica_through(self.port)
+    }
+
+    /// The same by way of another port, which leads to this one.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_replica_through(&self, port: u16) -> Self {
         // Else the copy begins five seconds later, in case there are more.
         let soon = self.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
         assert_eq!(soon.trim(), "OK", "the delay can be set");
-        let master = self.port.to_string();
-        let replica = Self::start_with(&["--save", "", "--replicaof", "127.0.0.1", &master]);
+        let port = port.to_string();
+        let replica = Self::start_with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
         // Something to confirm: Redis sends a new replica nothing, `WAIT` included,
         // until that has spoken up by itself.
         let _nobody_listens = self.cli(&["PUBLISH", "hello", ""]);
@@ -208,14 +221,18 @@ impl TestRedis {
     /// When there is no redis-cli.
     #[must_use]
     pub fn cli(&self, command: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string()])
-            .args(command)
-            .stderr(Stdio::null())
-            .output()
-            .expect("redis-cli is installed");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        redis_cli(self.port, command)
     }
+}
+
+fn redis_cli(port: u16, command: &[&str]) -> String {
+    let output = Command::new("redis-cli")
+        .args(["-p", &port.to_string()])
+        .args(command)
+        .stderr(Stdio::null())
+        .output()
+        .expect("redis-cli is installed");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 impl Drop for TestRedis {

@@ -4,7 +4,8 @@
 //!
 //! What each mode times is told in `docs/benchmarks/README.md`. In the order of
 //! the modules: what all share, the modes of the library, those with the server
-//! and a worker as processes of their own, and what compares figures.
+//! and a worker as processes of their own, and what compares figures or counts
+//! what is lost.
 
 mod children;
 mod machine;
@@ -13,6 +14,7 @@ mod store;
 
 mod bulk;
 mod drain;
+mod durability;
 mod enqueue;
 mod latency;
 mod look;
@@ -25,6 +27,8 @@ mod rest;
 mod streams;
 mod watch;
 
+mod cut;
+mod failover;
 mod guard;
 mod rounds;
 mod table;
@@ -47,6 +51,7 @@ async fn main() -> Result<()> {
         Some((command, rest)) if command == "rounds" => rounds::command(rest).await,
         Some((command, rest)) if command == "table" => table::command(rest),
         Some((command, rest)) if command == "guard" => guard::command(rest).await,
+        Some((command, rest)) if command == "failover" => failover::command(rest).await,
         Some(_) => measure_all(arguments).await,
         None => measure_all(MODES.map(str::to_owned).to_vec()).await,
     }
@@ -76,6 +81,7 @@ async fn measure(work: &str) -> Result<()> {
         "bulk" => bulk::run(size(0, 400_000), size(1, 500)).await,
         "drain" => drain::run("drain", size(0, 100_000), size(1, 100)).await,
         "drain-aof" => drain::with_aof(size(0, 100_000), size(1, 100)).await,
+        "durability" => durability::run(size(0, 20_000), size(1, 64)).await,
         "latency" => latency::run(u32::try_from(size(0, 200))?, u32::try_from(size(1, 10))?).await,
         "grpc" => {
             grpc::unary(200_000, 64).await?;

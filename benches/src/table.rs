@@ -12,8 +12,8 @@ use crate::setting::{median, print_text, rounded};
 
 /// What a measurement was asked for; every other number is a figure. The
 /// number of jobs is left out: apalis-redis is given fewer.
-const ASKED: [&str; 10] = [
-    "c", "size", "rate", "secs", "client", "program", "call", "duty", "streams", "count",
+const ASKED: [&str; 11] = [
+    "class", "c", "size", "rate", "secs", "client", "program", "call", "duty", "streams", "count",
 ];
 const NOT_FIGURES: [&str; 3] = ["n", "round", "jobs"];
 const OURS: &str = "jobflow";

@@ -1,27 +1,23 @@
 //! Connections that one caller owns at a time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError,
-    RedisResult, Value,
-};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use bb8_redis::bb8::{self, ManageConnection as _};
 use tokio::time::timeout;
 
-use super::CONNECT_TIMEOUT;
+use super::source::Source;
+use super::within;
 
 /// At most so many connections of one purpose.
 pub(super) struct Pool(bb8::Pool<Manager>);
 
 impl Pool {
     /// Whoever asks waits for an answer for up to `response`.
-    pub(super) fn new(client: &Client, size: u32, response: Duration) -> Self {
-        let manager = Manager {
-            client: client.clone(),
-            response,
-        };
+    pub(super) fn new(source: Arc<Source>, size: u32, response: Duration) -> Self {
+        let manager = Manager { source, response };
         let pool = bb8::Pool::builder()
             .max_size(size)
             .retry_connection(false)
@@ -50,7 +46,7 @@ impl Exclusive {
     pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
         self.0.broken = true;
         let reply = command.query_async(&mut self.0.connection).await;
-        self.0.broken = matches!(&reply, Err(error) if error.is_io_error());
+        self.0.broken = matches!(&reply, Err(error) if self.0.heed(error));
         reply
     }
 
@@ -61,13 +57,21 @@ impl Exclusive {
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         self.0.broken = true;
         commands.ignore_errors();
-        let replies = commands.query_async(&mut self.0.connection).await;
-        self.0.broken = matches!(&replies, Err(error) if error.is_io_error());
+        let replies: RedisResult<Vec<RedisResult<Value>>> =
+            commands.query_async(&mut self.0.connection).await;
+        self.0.broken = match &replies {
+            Ok(replies) => {
+                let mut errors = replies.iter().filter_map(|reply| reply.as_ref().err());
+                errors.any(|error| self.0.heed(error))
+            }
+            Err(error) => self.0.heed(error),
+        };
         replies
     }
 
+    /// It has failed, or leads to a server that is no longer the master.
     pub(crate) fn is_broken(&self) -> bool {
-        self.0.broken
+        self.0.is_broken()
     }
 
     /// Replaces it by a new one, also where others are idle: what broke this
@@ -101,12 +105,26 @@ pub(crate) struct Connection {
     manager: Manager,
     connection: MultiplexedConnection,
     broken: bool,
+    /// Of the source, when it was made.
+    epoch: u64,
     flushing: Option<(Instant, Flushing)>,
+}
+
+impl Connection {
+    /// Whether nothing more can come after such an error.
+    fn heed(&self, error: &RedisError) -> bool {
+        self.manager.source.heed(error, self.epoch);
+        error.is_io_error()
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken || self.epoch != self.manager.source.epoch()
+    }
 }
 
 #[derive(Clone)]
 pub(crate) struct Manager {
-    client: Client,
+    source: Arc<Source>,
     response: Duration,
 }
 
@@ -116,17 +134,13 @@ impl bb8::ManageConnection for Manager {
 
     async fn connect(&self) -> RedisResult<Connection> {
         // The default of 500 ms would cut every blocking read short.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(self.response));
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let epoch = self.source.epoch();
+        let connection = self.source.connect(&within(self.response)).await?;
         Ok(Connection {
             manager: self.clone(),
             connection,
             broken: false,
+            epoch,
             flushing: None,
         })
     }
@@ -136,6 +150,6 @@ impl bb8::ManageConnection for Manager {
     }
 
     fn has_broken(&self, held: &mut Connection) -> bool {
-        held.broken
+        held.is_broken()
     }
 }

@@ -37,6 +37,7 @@ mod reap;
 mod replace;
 mod report;
 mod retry;
+mod sentinel;
 mod settings;
 mod signals;
 mod stats;

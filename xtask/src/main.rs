@@ -15,6 +15,7 @@ mod bench;
 mod check;
 mod children;
 mod dev;
+mod failover;
 mod http;
 mod redis;
 mod setup;
@@ -31,7 +32,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -73,6 +74,12 @@ const COMMANDS: [Command; 8] = [
         about: "faults under load, and a verdict from the logs",
         help: torture::HELP,
         run: torture::command,
+    },
+    Command {
+        name: "failover",
+        about: "count what each durability class loses when a master dies cut off",
+        help: failover::HELP,
+        run: failover::command,
     },
     Command {
         name: "tidy",
@@ -127,6 +134,6 @@ fn run(arguments: &[String]) -> Result<()> {
 fn list() {
     println!("Usage: cargo xtask COMMAND [--help]\n");
     for command in &COMMANDS {
-        println!("  {:7} {}", command.name, command.about);
+        println!("  {:8} {}", command.name, command.about);
     }
 }

@@ -15,6 +15,8 @@ Usage: cargo xtask bench [MODE[:SIZE…]…]
   bulk:N:SIZE          500 jobs a call
   drain:N:C            waiting no-op jobs through one worker, concurrency 100
   drain-aof:N:C        the same with every write on disk before it is answered
+  durability:N:C       one job a call in each durability class, each on a Redis
+                       set up for it (64 callers)
   latency:RATE:SECS    200 jobs a second on an idle worker: submitted until run
   grpc                 the three below
   grpc-unary:N:C       one job a call, 64 at a time on 4 connections

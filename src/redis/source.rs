@@ -1,0 +1,358 @@
+//! Where the store is: at a fixed address, or where sentinels say its master is.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use ::redis::aio::{MultiplexedConnection, PubSub};
+use ::redis::io::tcp::TcpSettings;
+use ::redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
+    RedisResult, Role, ServerErrorKind,
+};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::subscription::Subscription;
+use crate::error::{Error, Result};
+
+/// How long all sentinels together have to name a master.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The port of a sentinel that is given without one.
+const SENTINEL_PORT: u16 = 26_379;
+const SENTINEL_SCHEME: &str = "redis+sentinel://";
+/// What sentinels publish when another server has become the master.
+const SWITCHED: &str = "+switch-master";
+/// After a sentinel could not be listened to.
+const NEXT_SENTINEL_AFTER: Duration = Duration::from_secs(1);
+/// Connections are given up for a refused write at most so often: a store that
+/// is read-only for good is not to be connected to without end.
+const DISTRUST_EVERY: Duration = Duration::from_secs(1);
+
+/// Makes connections, and knows when those made before lead elsewhere by now.
+pub(crate) struct Source {
+    way: Way,
+    /// Counts how often the master has changed. A connection of an older epoch
+    /// is not used again.
+    epoch: watch::Sender<u64>,
+    distrusted: Mutex<Option<Instant>>,
+}
+
+enum Way {
+    Fixed(Client),
+    Sentinels {
+        sentinels: Vec<ConnectionInfo>,
+        master: String,
+        node: SentinelNodeConnectionInfo,
+    },
+}
+
+/// What a URL says.
+#[derive(Debug)]
+enum Address {
+    Fixed(Box<ConnectionInfo>),
+    Sentinels {
+        sentinels: Vec<ConnectionInfo>,
+        master: String,
+        /// How to log in to the master, and which database.
+        node: Box<ConnectionInfo>,
+    },
+}
+
+impl Source {
+    /// Reads the URL, and follows the sentinels where it names some. Touches no
+    /// network before it returns.
+    pub(crate) fn open(url: &str) -> Result<Arc<Self>> {
+        let invalid = |_| {
+            Error::invalid(
+                "redis",
+                "must be a URL like redis://127.0.0.1:6379/ or \
+                 redis+sentinel://sentinel-1,sentinel-2/master-name",
+            )
+        };
+        let epoch = watch::Sender::new(0);
+        let distrusted = Mutex::default();
+        let (way, followed) = match Address::parse(url).map_err(invalid)? {
+            Address::Fixed(info) => (Way::Fixed(Client::open(*info).map_err(invalid)?), None),
+            Address::Sentinels {
+                sentinels,
+                master,
+                node,
+            } => {
+                let node = SentinelNodeConnectionInfo::default()
+                    .set_redis_connection_info(node.redis_settings().clone())
+                    .set_tcp_settings(tcp());
+                let followed = Some((sentinels.clone(), master.clone()));
+                let way = Way::Sentinels {
+                    sentinels,
+                    master,
+                    node,
+                };
+                (way, followed)
+            }
+        };
+        let source = Arc::new(Self {
+            way,
+            epoch,
+            distrusted,
+        });
+        if let Some((sentinels, master)) = followed {
+            tokio::spawn(follow(Arc::downgrade(&source), sentinels, master));
+        }
+        Ok(source)
+    }
+
+    /// The present epoch: to be asked before a connection is made, and again
+    /// before it is used.
+    pub(crate) fn epoch(&self) -> u64 {
+        *self.epoch.borrow()
+    }
+
+    pub(super) fn epochs(&self) -> watch::Receiver<u64> {
+        self.epoch.subscribe()
+    }
+
+    /// A connection to the store; behind sentinels, to a server that says itself
+    /// that it is the master.
+    pub(crate) async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        let client = self.client().await?;
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(config)
+            .await?;
+        if matches!(self.way, Way::Sentinels { .. }) {
+            let role: Role = ::redis::cmd("ROLE").query_async(&mut connection).await?;
+            if !matches!(role, Role::Primary { .. }) {
+                let read_only = ErrorKind::Server(ServerErrorKind::ReadOnly);
+                return Err((read_only, "the server is no master any more").into());
+            }
+        }
+        Ok(connection)
+    }
+
+    pub(super) async fn subscribe(&self) -> RedisResult<PubSub> {
+        self.client().await?.get_async_pubsub().await
+    }
+
+    async fn client(&self) -> RedisResult<Client> {
+        let (sentinels, master, node) = match &self.way {
+            Way::Fixed(client) => return Ok(client.clone()),
+            Way::Sentinels {
+                sentinels,
+                master,
+                node,
+            } => (sentinels, master, node),
+        };
+        // Boxed as any future: its type is deep, and would be in that of every call.
+        let found: BoxFuture<'_, RedisResult<Client>> = Box::pin(async move {
+            let mut sentinels = Sentinel::build(sentinels.clone())?;
+            sentinels.async_master_for(master, Some(node)).await
+        });
+        let silent = || RedisError::from((ErrorKind::Io, "no sentinel names a master"));
+        let found = timeout(RESOLVE_TIMEOUT, found).await;
+        found.unwrap_or_else(|_| Err(silent())).map_err(|error| {
+            tracing::debug!(%error, master, "no master");
+            if error.is_io_error() { error } else { silent() }
+        })
+    }
+
+    /// Looks at the error of a connection of this epoch: one that says that the
+    /// server is no master ends the use of all of them.
+    pub(crate) fn heed(&self, error: &RedisError, epoch: u64) {
+        if !says_demoted(error) {
+            return;
+        }
+        let mut distrusted = self
+            .distrusted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if distrusted.is_none_or(|at| at.elapsed() >= DISTRUST_EVERY) {
+            *distrusted = Some(Instant::now());
+            drop(distrusted);
+            self.end(epoch);
+        }
+    }
+
+    /// Begins a new epoch unless somebody has done so.
+    fn end(&self, epoch: u64) {
+        self.epoch.send_if_modified(|present| {
+            let is_news = *present == epoch;
+            *present += u64::from(is_news);
+            is_news
+        });
+    }
+}
+
+/// Whether an error is that of a server which has become a replica. Redis 6
+/// wraps those of commands inside a script.
+fn says_demoted(error: &RedisError) -> bool {
+    let word = error.code().unwrap_or_default();
+    matches!(word, "READONLY" | "UNBLOCKED" | "MASTERDOWN")
+        || error.detail().unwrap_or_default().contains("-READONLY ")
+}
+
+/// Listens to one sentinel after the other for as long as the store is used.
+async fn follow(source: Weak<Source>, sentinels: Vec<ConnectionInfo>, master: String) {
+    let mut was_deaf = false;
+    for sentinel in sentinels.iter().cycle() {
+        if source.strong_count() == 0 {
+            return;
+        }
+        let heard = listen(&source, sentinel, &master, was_deaf).await;
+        if let Err(error) = heard {
+            tracing::debug!(%error, "a sentinel can not be listened to");
+        }
+        was_deaf = true;
+        tokio::time::sleep(NEXT_SENTINEL_AFTER).await;
+    }
+}
+
+/// Returns when the sentinel has gone, or nobody uses the store any more.
+async fn listen(
+    source: &Weak<Source>,
+    sentinel: &ConnectionInfo,
+    master: &str,
+    was_deaf: bool,
+) -> RedisResult<()> {
+    let client = Client::open(sentinel.clone())?;
+    let mut messages = Subscription::start(client.get_async_pubsub(), SWITCHED, None).await?;
+    if was_deaf {
+        // The master may have changed while nobody listened.
+        change(source);
+    }
+    while source.strong_count() > 0 {
+        for message in messages.next().await? {
+            // Name, old host and port, new host and port.
+            let text = String::from_utf8_lossy(&message);
+            if text.split(' ').next() == Some(master) {
+                tracing::info!(master, "another server is the master now");
+                change(source);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn change(source: &Weak<Source>) {
+    if let Some(source) = source.upgrade() {
+        source.end(source.epoch());
+    }
+}
+
+impl Address {
+    fn parse(url: &str) -> RedisResult<Self> {
+        let Some(rest) = url.strip_prefix(SENTINEL_SCHEME) else {
+            return Ok(Self::Fixed(Box::new(plain(url)?)));
+        };
+        let (login, rest) = match rest.rsplit_once('@') {
+            Some((login, rest)) => (format!("{login}@"), rest),
+            None => (String::new(), rest),
+        };
+        let odd = || RedisError::from((ErrorKind::InvalidClientConfig, "not host,host/name/db"));
+        let (hosts, path) = rest.split_once('/').ok_or_else(odd)?;
+        let (master, database) = path.split_once('/').unwrap_or((path, ""));
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/?#".contains(c);
+        if master.is_empty() || master.contains(is_odd) {
+            return Err(odd());
+        }
+        let sentinels = hosts.split(',').map(|host| {
+            let behind_brackets = host.rsplit(']').next().unwrap_or(host);
+            if host.is_empty() {
+                Err(odd())
+            } else if behind_brackets.contains(':') {
+                plain(&format!("redis://{host}/"))
+            } else {
+                plain(&format!("redis://{host}:{SENTINEL_PORT}/"))
+            }
+        });
+        Ok(Self::Sentinels {
+            sentinels: sentinels.collect::<RedisResult<_>>()?,
+            master: master.to_owned(),
+            node: Box::new(plain(&format!("redis://{login}master/{database}"))?),
+        })
+    }
+}
+
+fn plain(url: &str) -> RedisResult<ConnectionInfo> {
+    Ok(url.into_connection_info()?.set_tcp_settings(tcp()))
+}
+
+/// The redis crate leaves Nagle's algorithm on, which costs 40 ms here and there.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentinels(url: &str) -> (Vec<String>, String, ConnectionInfo) {
+        match Address::parse(url).unwrap() {
+            Address::Sentinels {
+                sentinels,
+                master,
+                node,
+            } => {
+                let hosts = sentinels.iter().map(|info| info.addr().to_string());
+                (hosts.collect(), master, *node)
+            }
+            Address::Fixed(_) => panic!("{url} names no sentinels"),
+        }
+    }
+
+    #[test]
+    fn a_url_of_sentinels_has_hosts_a_name_a_login_and_a_database() {
+        let (hosts, master, node) = sentinels("redis+sentinel://a:1,b,[::1],[::2]:3/jobs");
+        assert_eq!(hosts[..2], ["a:1", "b:26379"]);
+        assert!(hosts[2].ends_with(":26379") && hosts[3].ends_with(":3"));
+        assert_eq!(master, "jobs");
+        assert_eq!(node.redis_settings().db(), 0);
+        assert_eq!(node.redis_settings().password(), None);
+
+        let (hosts, _, node) = sentinels("redis+sentinel://jf:p%40ss@a:1/jobs/2");
+        assert_eq!(hosts, ["a:1"]);
+        assert_eq!(node.redis_settings().db(), 2);
+        assert_eq!(node.redis_settings().username(), Some("jf"));
+        assert_eq!(node.redis_settings().password(), Some("p@ss"));
+    }
+
+    #[test]
+    fn what_is_no_such_url_is_refused() {
+        for url in [
+            "redis+sentinel://a:1",
+            "redis+sentinel://a:1/",
+            "redis+sentinel:///jobs",
+            "redis+sentinel://a:1,/jobs",
+            "redis+sentinel://a:x/jobs",
+            "redis+sentinel://a:1/jobs/two",
+            "redis+sentinel://a:1/jobs?x=y",
+            "rediss+sentinel://a:1/jobs",
+            "http://a/",
+            "",
+        ] {
+            assert!(Address::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_ends_once_however_many_find_out() {
+        let source = Source {
+            way: Way::Fixed(Client::open("redis://127.0.0.1/").unwrap()),
+            epoch: watch::Sender::new(0),
+            distrusted: Mutex::default(),
+        };
+        let read_only = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "x"));
+        let other = RedisError::from((ErrorKind::Server(ServerErrorKind::TryAgain), "x"));
+        source.heed(&other, 0);
+        assert_eq!(source.epoch(), 0);
+        source.heed(&read_only, 0);
+        assert_eq!(source.epoch(), 1);
+        source.heed(&read_only, 0);
+        // A store that stays read-only is not left again at once.
+        source.heed(&read_only, 1);
+        assert_eq!(source.epoch(), 1);
+    }
+}
