@@ -112,8 +112,12 @@ impl Waiter {
             .map_err(|error| core.store.fault(&error))?
             .into_iter();
         let woken = answers.next().unwrap_or(Ok(Value::Nil));
-        woken.map_err(|error| core.store.fault(&error))?;
-        Ok(answers.next().unwrap_or(Ok(Value::Nil)))
+        match (woken, answers.next()) {
+            // However the block went: what was claimed behind it is this worker's.
+            (_, Some(Ok(answer))) => Ok(Ok(answer)),
+            (Err(error), _) => Err(core.store.fault(&error)),
+            (Ok(_), answer) => Ok(answer.unwrap_or(Ok(Value::Nil))),
+        }
     }
 }
 

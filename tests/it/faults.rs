@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jobflow::testing::{TestRedis, assert_sound, fresh_namespace, wait_for};
-use jobflow::{Claim, Code, JobId, JobQueue, JobState, NewJob, Outcome, QueueConfig, QueueName};
+use jobflow::{Code, JobId, JobQueue, JobState, NewJob, Outcome, QueueConfig, QueueName};
 
 use crate::{LEASE, default_queue, job};
 
-fn open(redis: &TestRedis) -> JobQueue {
+pub(crate) fn open(redis: &TestRedis) -> JobQueue {
     let config = QueueConfig {
         redis_url: redis.url(),
         namespace: fresh_namespace(),
@@ -53,25 +53,6 @@ async fn scripts_that_the_store_has_forgotten_are_loaded_again() {
         assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]).trim(), "OK");
         queue.finish(&claimed, Outcome::Ack(None)).await.unwrap();
     }
-    assert_sound(&queue).await;
-}
-
-#[tokio::test]
-async fn a_claim_behind_a_wait_finds_its_script_lost_and_claims_all_the_same() {
-    let redis = TestRedis::start();
-    let queue = open(&redis);
-    let name = default_queue();
-    let id = queue.submit(job()).await.unwrap().id;
-    let mut waiter = queue.waiter(std::slice::from_ref(&name));
-    assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]).trim(), "OK");
-    let claim = Claim {
-        queue: &name,
-        limit: 1,
-        lease: LEASE,
-        worker: "w",
-    };
-    let claimed = waiter.wait_and_claim(claim, LEASE, std::future::pending());
-    assert_eq!(claimed.await.unwrap().jobs[0].id, id);
     assert_sound(&queue).await;
 }
 

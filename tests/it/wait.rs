@@ -1,9 +1,10 @@
 use std::future::pending;
 use std::time::Duration;
 
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, TestRedis, assert_sound};
 use jobflow::{Claim, Claimed, JobState, Outcome, RunAt, Waiter};
 
+use crate::faults::open;
 use crate::{LEASE, WORKER, claim, default_queue, job, submit};
 
 /// Longer than a block, so that only a wake-up can end the wait in time.
@@ -112,4 +113,40 @@ async fn a_sleeper_that_wakes_when_a_job_is_due_has_it() {
     let due = brought_along(&mut waiter, early.next_due.unwrap(), pending()).await;
     assert_eq!(early.jobs.len() + due.jobs.len(), 1);
     queue.close().await;
+}
+
+#[tokio::test]
+async fn a_sleeper_has_the_job_though_the_script_was_lost_meanwhile() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    let name = default_queue();
+    let id = queue.submit(job()).await.unwrap().id;
+    let mut waiter = queue.waiter(std::slice::from_ref(&name));
+    assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]).trim(), "OK");
+    let claim = Claim {
+        queue: &name,
+        limit: 1,
+        lease: LEASE,
+        worker: "w",
+    };
+    let claimed = waiter.wait_and_claim(claim, LEASE, pending());
+    assert_eq!(claimed.await.unwrap().jobs[0].id, id);
+    assert_sound(&queue).await;
+}
+
+#[tokio::test]
+async fn a_sleeper_keeps_what_it_claimed_though_its_block_failed() {
+    let redis = TestRedis::start();
+    let queue = open(&redis);
+    let mut waiter = queue.waiter(&[default_queue()]);
+    // Redis knows the script from then on.
+    brought_along(&mut waiter, LONG, std::future::ready(())).await;
+    let id = queue.submit(job()).await.unwrap().id;
+    let wake = redis.cli(&["KEYS", "*:wake"]);
+    assert_eq!(redis.cli(&["SET", wake.trim(), "not a list"]).trim(), "OK");
+    let claimed = brought_along(&mut waiter, LONG, pending()).await;
+    assert_eq!(claimed.jobs[0].id, id);
+    // Without a claim behind it the failure is told.
+    assert_eq!(redis.cli(&["SET", wake.trim(), "not a list"]).trim(), "OK");
+    assert!(waiter.wait(LONG, pending()).await.is_err());
 }

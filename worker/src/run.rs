@@ -56,14 +56,14 @@ enum Round {
 
 impl Claimer {
     /// Claims until `stop`, whatever the store does.
-    pub(crate) async fn run(mut self, stop: &CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut waiter = self.queue.waiter(&self.queues);
         let mut trouble = Trouble::new("claim jobs");
         let mut round = Round::More;
-        while let Some(slots) = self.free_slots(stop).await {
+        while let Some(slots) = self.free_slots(&stop).await {
             let next = match round {
                 Round::More => self.claim_round(slots).await,
-                Round::Drained(due) => self.wait_round(&mut waiter, slots, due, stop).await,
+                Round::Drained(due) => self.wait_round(&mut waiter, slots, due, &stop).await,
             };
             round = match next {
                 Ok(next) => {

@@ -1,6 +1,7 @@
 //! The life of a worker: start, claim until the stop, drain, say good-bye.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::process;
 use std::sync::Arc;
@@ -123,7 +124,13 @@ impl Worker {
         tracing::info!(worker = self.id, concurrency = self.concurrency, kinds = ?self.crew.handlers.kinds(),
             queues = ?self.queue_names(), "worker is at work");
 
-        self.claimer().run(&stop).await;
+        // A task of its own: dropped in a wait, it would leave a claim behind that
+        // nobody takes the jobs of. It ends by itself.
+        if let Err(error) = tokio::spawn(self.claimer().run(stop)).await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
         jobflow::failpoint!("worker.stops");
         self.drain().await;
         jobflow::failpoint!("worker.drained");
