@@ -10,6 +10,7 @@
 mod dump;
 mod faults;
 mod fleet;
+mod nemesis;
 mod options;
 mod process;
 mod proxy;

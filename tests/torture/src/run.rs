@@ -16,11 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{self, SECOND};
 use crate::dump;
-use crate::faults::{Heal, Scope};
 use crate::fleet::Role;
+use crate::nemesis::Nemesis;
 use crate::options::Options;
 use crate::process;
-use crate::schedule::{self, Planned};
+use crate::schedule;
 use crate::setup;
 use crate::submit::{self, Doors, Pace, Requests};
 use crate::world::{self, World};
@@ -29,8 +29,6 @@ const TICK: Duration = Duration::from_millis(20);
 const SAMPLE_EVERY: u64 = SECOND;
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 const TELL_EVERY: u64 = 15 * SECOND;
-/// A fault that can not be for so long is left out.
-const TOO_LATE: u64 = 60 * SECOND;
 /// For a run of this length scenarios say how often something has to happen.
 const FULL_MINUTES: f64 = 5.0;
 /// How long submitters may take to know everything.
@@ -41,22 +39,9 @@ const DRAIN: u64 = 240 * SECOND;
 const KEEP_ALL: u32 = 100_000_000;
 const KEEP_LONG: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A fault under way.
-struct Ongoing {
-    number: u64,
-    name: &'static str,
-    due: u64,
-    heal: Heal,
-}
-
 struct Run {
     world: World,
-    plan: Vec<Planned>,
-    next: usize,
-    /// Those whose time has come, but that can not be at the moment.
-    delayed: Vec<Planned>,
-    ongoing: Vec<Ongoing>,
-    numbers: u64,
+    nemesis: Nemesis,
     started: u64,
     sampled: u64,
     told: u64,
@@ -84,11 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     let mut run = Run {
         world,
-        plan,
-        next: 0,
-        delayed: Vec::new(),
-        ongoing: Vec::new(),
-        numbers: 0,
+        nemesis: Nemesis::new(plan),
         started: 0,
         sampled: 0,
         told: 0,
@@ -255,9 +236,10 @@ impl Run {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         self.world.tick()?;
-        self.heal_due()?;
+        self.nemesis.heal_due(&mut self.world)?;
         if with_faults {
-            self.begin_due()?;
+            let elapsed = clock::now() - self.started;
+            self.nemesis.begin_due(&mut self.world, elapsed)?;
         }
         let now = clock::now();
         if now > self.sampled + SAMPLE_EVERY {
@@ -279,94 +261,9 @@ impl Run {
             orders.submitted.load(Relaxed),
             orders.acknowledged.load(Relaxed),
             orders.backlog.load(Relaxed),
-            self.numbers,
-            self.ongoing.len()
+            self.nemesis.begun(),
+            self.nemesis.under_way()
         );
-    }
-
-    fn begin_due(&mut self) -> Result<()> {
-        let elapsed = clock::now() - self.started;
-        while self
-            .plan
-            .get(self.next)
-            .is_some_and(|planned| planned.at <= elapsed)
-        {
-            self.delayed.push(self.plan[self.next].clone());
-            self.next += 1;
-        }
-        for planned in std::mem::take(&mut self.delayed) {
-            if !self.begin(&planned)? && elapsed < planned.at + TOO_LATE {
-                self.delayed.push(planned);
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, planned: &Planned) -> Result<bool> {
-        let (at, wall) = (clock::now(), clock::wall_ms());
-        self.world.dice = fastrand::Rng::with_seed(planned.dice);
-        let name = planned.fault.name;
-        let taken = self.world.redis_taken;
-        let begun = match (planned.fault.begin)(&mut self.world) {
-            Ok(Some(begun)) => begun,
-            Ok(None) => return Ok(false),
-            Err(error) => {
-                // Another fault may be in its way; it comes again.
-                eprintln!("{name} could not begin: {error:#}");
-                self.world.redis_taken = taken;
-                return Ok(false);
-            }
-        };
-        self.numbers += 1;
-        let scope = match begun.scope {
-            Scope::All => "*".to_owned(),
-            Scope::Some(pids) => pids
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(","),
-        };
-        self.world.journal.line(&format!(
-            "B {at} {wall} {name} {} {scope} {}ms",
-            self.numbers, begun.lasts_ms
-        ))?;
-        let due = clock::now() + begun.lasts_ms * clock::MS;
-        self.ongoing.push(Ongoing {
-            number: self.numbers,
-            name,
-            due,
-            heal: begun.heal,
-        });
-        if begun.lasts_ms == 0 {
-            self.heal_due()?;
-        }
-        Ok(true)
-    }
-
-    fn heal_due(&mut self) -> Result<()> {
-        for mut ongoing in std::mem::take(&mut self.ongoing) {
-            let is_due = clock::now() >= ongoing.due;
-            let healed = if is_due {
-                (ongoing.heal)(&mut self.world).unwrap_or_else(|error| {
-                    eprintln!("{} is not healed yet: {error:#}", ongoing.name);
-                    ongoing.due = clock::now() + SECOND;
-                    None
-                })
-            } else {
-                None
-            };
-            match healed {
-                Some(detail) => {
-                    let (at, wall) = (clock::now(), clock::wall_ms());
-                    self.world.journal.line(&format!(
-                        "H {at} {wall} {} {} {detail}",
-                        ongoing.name, ongoing.number
-                    ))?;
-                }
-                None => self.ongoing.push(ongoing),
-            }
-        }
-        Ok(())
     }
 
     /// Heals everything, lets submitters know everything, and waits for the
@@ -379,7 +276,7 @@ impl Run {
         eprintln!("the faults are over; waiting for submitters and workers");
         self.world.orders.stop.store(true, Relaxed);
         let deadline = clock::now() + KNOWN;
-        while !(self.ongoing.is_empty() && submitters.iter().all(JoinHandle::is_finished)) {
+        while !((self.nemesis.under_way() == 0) && submitters.iter().all(JoinHandle::is_finished)) {
             if clock::now() > deadline {
                 eprintln!("a fault was not healed, or a submitter does not know everything");
                 return Ok(None);
