@@ -160,8 +160,18 @@ fn poison(evidence: &Evidence) -> Option<Verdict> {
         {
             continue;
         }
-        let fatal = |run: &&Run| run.end.is_none() && died.contains_key(&run.pid);
-        let deaths = runs.iter().filter(fatal).count();
+        // A worker that died later, of another job, is none of its cost.
+        let dies_by = |run: &Run, until: u64| {
+            run.end.is_none() && died.get(&run.pid).is_some_and(|gone| *gone <= until)
+        };
+        let again = runs.windows(2).filter(|pair| dies_by(&pair[0], pair[1].at));
+        let at_last = runs.last().is_some_and(|run| {
+            let loops = evidence
+                .request_of(run)
+                .is_some_and(|request| request.kind == "poison-loop");
+            !loops && dies_by(run, u64::MAX)
+        });
+        let deaths = again.count() + usize::from(at_last);
         verdict.check(deaths <= most as usize, || {
             format!("job {id} cost {deaths} workers")
         });
