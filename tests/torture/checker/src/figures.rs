@@ -215,6 +215,10 @@ fn ends(evidence: &Evidence, add: &mut impl FnMut(&str, Value)) {
     );
     add("jobs at the end, by state", json!(states(evidence)));
     add("failed, by reason", json!(reasons(evidence)));
+    add(
+        "good jobs that failed with WORKER_LOST",
+        json!(beside(evidence)),
+    );
     add("faults", json!(counted(faults)));
     add("processes that ended by themselves", json!(counted(roles)));
 }
@@ -282,6 +286,15 @@ fn counted<'a>(words: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, u64> {
 
 fn states(evidence: &Evidence) -> BTreeMap<&str, u64> {
     counted(evidence.dump.jobs.values().filter_map(|job| job.state()))
+}
+
+/// Jobs that are no poison and yet lost too many workers, to faults or beside poison.
+fn beside(evidence: &Evidence) -> u64 {
+    let lost = evidence.dump.jobs.values().filter(
+        |job| matches!(&job.outcome, Some(Outcome::Error { code }) if code == "WORKER_LOST"),
+    );
+    let requests = lost.filter_map(|job| evidence.requests.get(job.request.as_ref()?));
+    count(requests.filter(|request| !request.kind.starts_with("poison")))
 }
 
 fn reasons(evidence: &Evidence) -> BTreeMap<&str, u64> {
