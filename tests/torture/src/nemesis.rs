@@ -84,6 +84,7 @@ impl Nemesis {
         self.numbers += 1;
         let scope = match begun.scope {
             Scope::All => "*".to_owned(),
+            Scope::Some(pids) if pids.is_empty() => "-".to_owned(),
             Scope::Some(pids) => pids
                 .iter()
                 .map(ToString::to_string)

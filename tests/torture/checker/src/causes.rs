@@ -44,11 +44,7 @@ impl<'a> Causes<'a> {
         {
             return Some("the attempt ran out of time");
         }
-        if let Some(process) = self
-            .evidence
-            .processes
-            .iter()
-            .find(|process| process.pid == first.pid)
+        if let Some(process) = self.evidence.process_of(first)
             && let Some(gone) = process.gone
             && gone <= second.at
             && first.end.as_ref().is_none_or(|end| end.at <= gone)

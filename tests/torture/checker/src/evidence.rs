@@ -93,7 +93,10 @@ pub struct Evidence {
     /// By token, oldest first.
     pub(crate) runs: HashMap<Id, Vec<Run>>,
     pub(crate) faults: Vec<Fault>,
+    /// By their start.
     pub(crate) processes: Vec<Process>,
+    /// The places of all that had an id.
+    by_pid: HashMap<u32, Vec<usize>>,
     pub(crate) dump: Dump,
     /// Ends without a start, and lines that can not be read.
     pub(crate) odd_lines: Vec<String>,
@@ -109,6 +112,7 @@ impl Evidence {
             runs: HashMap::new(),
             faults: Vec::new(),
             processes: Vec::new(),
+            by_pid: HashMap::new(),
             dump: Dump::default(),
             odd_lines: Vec::new(),
         }
@@ -162,6 +166,13 @@ impl Evidence {
         self.requests.get(&run.request)
     }
 
+    /// The process that a run was in.
+    pub(crate) fn process_of(&self, run: &Run) -> Option<&Process> {
+        let places = self.by_pid.get(&run.pid)?;
+        let processes = places.iter().map(|at| &self.processes[*at]);
+        processes.rev().find(|process| process.born <= run.at)
+    }
+
     pub(crate) fn workers(&self) -> impl Iterator<Item = &Process> {
         self.processes
             .iter()
@@ -188,7 +199,7 @@ struct Lines {
     ends: HashMap<(Id, u64, u32), End>,
     healed: HashMap<u64, (u64, String)>,
     numbers: Vec<u64>,
-    gone: HashMap<u32, (u64, bool)>,
+    gone: HashMap<u32, Vec<(u64, bool)>>,
     samples: HashMap<u32, Vec<Sample>>,
 }
 
@@ -268,7 +279,7 @@ impl Lines {
                 samples: Vec::new(),
             }),
             Line::Gone { at, pid, died } => {
-                self.gone.insert(*pid, (*at, *died));
+                self.gone.entry(*pid).or_default().push((*at, *died));
             }
             Line::Sample {
                 at,
@@ -304,11 +315,19 @@ impl Lines {
             }
         }
         evidence.faults.sort_by_key(|fault| fault.begun);
+        // The system gives process ids again: times tell which one is meant.
+        evidence.processes.sort_by_key(|process| process.born);
         for process in &mut evidence.processes {
-            if let Some((at, died)) = self.gone.get(&process.pid) {
+            let gone = self.gone.get(&process.pid).into_iter().flatten();
+            if let Some((at, died)) = gone.filter(|(at, _)| *at >= process.born).min() {
                 (process.gone, process.died) = (Some(*at), *died);
             }
-            process.samples = self.samples.remove(&process.pid).unwrap_or_default();
+            let samples = self.samples.get(&process.pid).into_iter().flatten();
+            let own = samples.filter(|sample| process.lives_at(sample.at));
+            process.samples = own.copied().collect();
+        }
+        for (at, process) in evidence.processes.iter().enumerate() {
+            evidence.by_pid.entry(process.pid).or_default().push(at);
         }
     }
 }

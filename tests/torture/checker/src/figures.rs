@@ -24,30 +24,40 @@ pub(crate) struct Recovery {
 
 /// Of each killed worker that had jobs which ran again.
 pub(crate) fn recoveries(evidence: &Evidence) -> Vec<Recovery> {
-    let killed: HashMap<u32, u64> = evidence
+    let mut kills = HashMap::<u32, Vec<u64>>::new();
+    for fault in evidence
         .faults
         .iter()
         .filter(|fault| fault.name == "worker-kill")
-        .flat_map(|fault| fault.scope.iter().map(|pid| (*pid, fault.begun)))
-        .collect();
-    let mut by_pid = HashMap::<u32, Recovery>::new();
-    for runs in evidence.runs.values() {
-        for pair in runs.windows(2) {
-            let Some(at) = killed.get(&pair[0].pid) else {
-                continue;
-            };
-            if pair[0].end.is_none() && pair[0].at <= *at {
-                let recovery = by_pid.entry(pair[0].pid).or_insert(Recovery {
-                    killed: *at,
-                    slowest: 0,
-                    jobs: 0,
-                });
-                recovery.slowest = recovery.slowest.max(pair[1].at.saturating_sub(*at));
-                recovery.jobs += 1;
-            }
+    {
+        for pid in &fault.scope {
+            kills.entry(*pid).or_default().push(fault.begun);
         }
     }
-    by_pid.into_values().collect()
+    let mut by_kill = HashMap::<(u32, u64), Recovery>::new();
+    for pair in evidence.runs.values().flat_map(|runs| runs.windows(2)) {
+        let (first, second) = (&pair[0], &pair[1]);
+        let Some(born) = evidence.process_of(first).map(|process| process.born) else {
+            continue;
+        };
+        // The system gives process ids again.
+        let gone = evidence.process_of(first).and_then(|process| process.gone);
+        let own = kills.get(&first.pid).into_iter().flatten();
+        let mut own = own.filter(|at| **at >= born && gone.is_none_or(|gone| **at <= gone));
+        if let Some(at) = own.next()
+            && first.end.is_none()
+            && first.at <= *at
+        {
+            let recovery = by_kill.entry((first.pid, *at)).or_insert(Recovery {
+                killed: *at,
+                slowest: 0,
+                jobs: 0,
+            });
+            recovery.slowest = recovery.slowest.max(second.at.saturating_sub(*at));
+            recovery.jobs += 1;
+        }
+    }
+    by_kill.into_values().collect()
 }
 
 /// For each outage and each worker that lived through it: until it started a job again.
@@ -65,12 +75,12 @@ pub(crate) fn claims_again(evidence: &Evidence) -> Vec<(u64, u32, Option<u64>)> 
         .filter(|fault| OUTAGES.contains(&fault.name.as_str()));
     outages
         .filter(|fault| fault.healed < evidence.terms.submits.1)
-        .flat_map(|fault| {
-            lived_through(evidence, fault).map(move |worker| (fault.healed, worker.pid))
-        })
-        .map(|(healed, pid)| {
+        .flat_map(|fault| lived_through(evidence, fault).map(move |worker| (fault.healed, worker)))
+        .map(|(healed, worker)| {
+            let pid = worker.pid;
             let starts = starts.get(&pid).map(Vec::as_slice).unwrap_or_default();
             let next = starts.get(starts.partition_point(|start| *start < healed));
+            let next = next.filter(|next| worker.lives_at(**next));
             (healed, pid, next.map(|next| next - healed))
         })
         .collect()

@@ -8,7 +8,7 @@
 //! | `A at request job duplicate` | an acknowledged submit |
 //! | `U at request word` | a submit whose end is unknown |
 //! | `R at request word` | a refused submit |
-//! | `B at wall fault number scope detail` | a fault begins; scope is `*` or process ids joined by commas |
+//! | `B at wall fault number scope detail` | a fault begins; scope is `*`, `-` or nothing for nobody, or process ids joined by commas |
 //! | `H at wall fault number detail` | it is healed |
 //! | `P at role pid` | a process starts |
 //! | `X at role pid asked status` | it has ended; asked is `asked` or `died` |
@@ -18,7 +18,7 @@
 //! share and which no fake clock touches; `wall` is what the process took for
 //! the time, in milliseconds.
 
-use std::str::{FromStr, SplitWhitespace};
+use std::str::{FromStr, Split};
 
 use anyhow::{Context, Result, bail};
 
@@ -128,7 +128,7 @@ pub(crate) enum Line {
     },
 }
 
-struct Words<'a>(SplitWhitespace<'a>);
+struct Words<'a>(Split<'a, char>);
 
 impl Words<'_> {
     fn next<T: FromStr<Err: Into<anyhow::Error>>>(&mut self, what: &str) -> Result<T> {
@@ -147,7 +147,7 @@ impl Words<'_> {
 
 /// Reads one line.
 pub(crate) fn parse(line: &str) -> Result<Line> {
-    let mut words = Words(line.split_whitespace());
+    let mut words = Words(line.split(' '));
     let letter: String = words.next("letter")?;
     let at = words.next("time")?;
     match letter.as_str() {
@@ -231,11 +231,16 @@ fn of_fault(letter: &str, at: u64, mut words: Words<'_>) -> Result<Line> {
     }
     let scope: String = words.next("scope")?;
     let pids = scope.split(',').filter(|pid| *pid != "*").map(str::parse);
+    // Nobody: no process has the id 0.
+    let scope = match scope.as_str() {
+        "-" | "" => Vec::from([0]),
+        _ => pids.collect::<Result<_, _>>().context("scope")?,
+    };
     Ok(Line::Begun {
         at,
         fault,
         number,
-        scope: pids.collect::<Result<_, _>>().context("scope")?,
+        scope,
     })
 }
 
@@ -284,6 +289,12 @@ mod tests {
         assert_eq!(job.to_string(), id);
         let begun = parse("B 1 2 worker-kill 4 17,18 slots").unwrap();
         assert!(matches!(begun, Line::Begun { scope, .. } if scope == [17, 18]));
+        for nobody in ["B 1 2 net-delay 4 - 9ms", "B 1 2 net-delay 4  9ms"] {
+            let begun = parse(nobody).unwrap();
+            assert!(matches!(begun, Line::Begun { scope, .. } if scope == [0]));
+        }
+        let begun = parse("B 1 2 redis-kill 4 * 9ms").unwrap();
+        assert!(matches!(begun, Line::Begun { scope, .. } if scope.is_empty()));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What a scenario has to show beyond the invariants.
 
-use std::collections::HashMap;
-
 use crate::dump::Outcome;
 use crate::evidence::{Evidence, Run, Sample};
 use crate::figures;
@@ -148,11 +146,6 @@ fn poison(evidence: &Evidence) -> Option<Verdict> {
         "poison",
         format!("a poison job costs at most {most} workers, and then fails with a reason"),
     );
-    let died: HashMap<u32, u64> = evidence
-        .workers()
-        .filter(|worker| worker.died)
-        .filter_map(|worker| Some((worker.pid, worker.gone?)))
-        .collect();
     for (id, runs) in &evidence.runs {
         if !runs
             .first()
@@ -162,7 +155,11 @@ fn poison(evidence: &Evidence) -> Option<Verdict> {
         }
         // A worker that died later, of another job, is none of its cost.
         let dies_by = |run: &Run, until: u64| {
-            run.end.is_none() && died.get(&run.pid).is_some_and(|gone| *gone <= until)
+            let died = evidence.process_of(run).filter(|process| process.died);
+            run.end.is_none()
+                && died
+                    .and_then(|process| process.gone)
+                    .is_some_and(|gone| gone <= until)
         };
         let again = runs.windows(2).filter(|pair| dies_by(&pair[0], pair[1].at));
         let at_last = runs.last().is_some_and(|run| {

@@ -138,6 +138,19 @@ fn the_death_of_the_first_worker_is_a_cause() {
 }
 
 #[test]
+fn the_death_of_another_process_with_the_same_id_is_no_cause() {
+    let mut story = Story::good();
+    story.log(&format!("X {MS} worker-0 10 asked signal-9"));
+    story.log(&format!("P {} worker-0 10", 2 * MS));
+    story.submit("a-2", 2).start(2, 2, 1, 10, "a-2");
+    story.start(2, 3, 1, 11, "a-2").end(2, 3, 11, "ok -");
+    story.completed(2, "a-2", 3);
+    assert_eq!(story.broken(), ["I3 duplicate"]);
+    story.log(&format!("X {} worker-0 10 asked signal-9", 2 * SECOND + MS));
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn a_job_that_nobody_submitted_is_found() {
     let mut story = Story::good();
     story
