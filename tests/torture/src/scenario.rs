@@ -270,7 +270,8 @@ fn delayed() -> Scenario {
         at_most: Some(200_000),
         delay_ms: (20_000, 100_000),
         clocks_off: 3_600,
-        progress_ms: 30_000,
+        // For most of the time nothing is due, and nothing is left to submit.
+        progress_ms: 120_000,
         musts: Musts {
             never_early: true,
             late_ms: Some(1_000),
