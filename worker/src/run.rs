@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jobflow::{Claim, Claimed, JobQueue, QueueName, Result, Waiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,10 @@ const MIN_HALF: usize = 32;
 pub(crate) fn claim_size(concurrency: usize) -> usize {
     (concurrency / 2).clamp(MIN_HALF, MAX_CLAIM)
 }
+
+/// Claims under way at once: while one is on its way back the next is served,
+/// and where every write waits for the disk they wait together.
+const AT_ONCE: usize = 2;
 
 /// A wake-up can get lost; a worker never sleeps longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -56,22 +62,53 @@ enum Round {
 
 impl Claimer {
     /// Claims until `stop`, whatever the store does.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut waiter = self.queue.waiter(&self.queues);
         let mut trouble = Trouble::new("claim jobs");
-        let mut round = Round::More;
-        while let Some(slots) = self.free_slots(&stop).await {
-            let next = match round {
-                Round::More => self.claim_round(slots).await,
-                Round::Drained(due) => self.wait_round(&mut waiter, slots, due, &stop).await,
+        let mut claims = FuturesUnordered::new();
+        let mut turn = 0_usize;
+        let mut left = Round::More;
+        loop {
+            let next = if claims.is_empty() {
+                let Some(slots) = self.free_slots(&stop).await else {
+                    return;
+                };
+                match left {
+                    Round::Drained(due) => {
+                        Some(self.wait_round(&mut waiter, slots, due, &stop).await)
+                    }
+                    Round::More => {
+                        claims.push(self.claim_round(turn, slots));
+                        None
+                    }
+                }
+            } else {
+                let goes_on = claims.len() < AT_ONCE && matches!(left, Round::More);
+                tokio::select! {
+                    biased;
+                    next = claims.next() => next,
+                    slots = self.slots_for_another(&stop), if goes_on => {
+                        claims.push(self.claim_round(turn, slots));
+                        None
+                    }
+                }
             };
-            round = match next {
+            let Some(next) = next else {
+                turn = turn.wrapping_add(1);
+                continue;
+            };
+            left = match next {
                 Ok(next) => {
                     trouble.over();
                     next
                 }
                 Err(error) => {
-                    let pause = trouble.met(&error);
+                    let mut pause = trouble.met(&error);
+                    while let Some(other) = claims.next().await {
+                        if let Err(error) = other {
+                            pause = pause.max(trouble.met(&error));
+                        }
+                    }
                     let _ = tokio::time::timeout(pause, stop.cancelled()).await;
                     Round::More
                 }
@@ -79,8 +116,19 @@ impl Claimer {
         }
     }
 
-    /// All slots that are free, as soon as there is one and the worker may claim;
-    /// none after the stop.
+    /// Slots for a claim beside the one that is under way, once there are enough
+    /// for one of full size; never for a worker that has to stop or be quiet.
+    async fn slots_for_another(&self, stop: &CancellationToken) -> OwnedSemaphorePermit {
+        let size = u32::try_from(self.claim_size).unwrap_or(u32::MAX);
+        let enough = self.slots.clone().acquire_many_owned(size).await;
+        match enough {
+            Ok(slots) if !stop.is_cancelled() && !self.crew.posture.is_quiet() => slots,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// The slots that are free, for one claim, as soon as there is one and the worker
+    /// may claim; none after the stop.
     async fn free_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
         loop {
             tokio::select! {
@@ -113,7 +161,8 @@ impl Claimer {
             // their slots, too, and claim for them all.
             tokio::task::yield_now().await;
         }
-        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        let more = self.slots.available_permits().min(self.claim_size - 1);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
         if let Ok(more) = self.slots.clone().try_acquire_many_owned(more) {
             slots.merge(more);
         }
@@ -137,13 +186,13 @@ impl Claimer {
         }
     }
 
-    /// Asks each queue for jobs until the slots are taken. Each round begins
+    /// Asks each queue for jobs until the slots are taken. Each turn begins
     /// with another queue, so that a full one does not starve the rest.
-    async fn claim_round(&mut self, mut slots: OwnedSemaphorePermit) -> Result<Round> {
-        self.queues.rotate_left(1);
+    async fn claim_round(&self, turn: usize, mut slots: OwnedSemaphorePermit) -> Result<Round> {
         let mut next_due = None;
         let mut drained = true;
-        for name in &self.queues {
+        let (later, first) = self.queues.split_at(turn % self.queues.len());
+        for name in first.iter().chain(later) {
             let claim = self.claim(name, &slots);
             if claim.limit == 0 {
                 return Ok(Round::More);
