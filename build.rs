@@ -4,13 +4,14 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
     "jobflow/v1/job.proto",
     "jobflow/v1/job_service.proto",
     "jobflow/v1/queue_service.proto",
     "jobflow/v1/worker_service.proto",
     "jobflow/v1/metrics_service.proto",
     "jobflow/v1/admin_service.proto",
+    "jobflow/v1/handler_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

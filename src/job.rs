@@ -216,6 +216,12 @@ impl FromStr for JobId {
 pub struct LeaseToken(pub(crate) u64);
 
 impl LeaseToken {
+    /// The number, for systems that refuse writes with a smaller one.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
     /// As it stands in a job's record.
     #[cfg(feature = "queue")]
     pub(crate) fn to_bytes(self) -> [u8; 6] {

@@ -24,6 +24,13 @@ pub enum AttemptError {
     Fail(BoxError),
     /// The job runs again after the delay. Nothing went wrong: no attempt is used up.
     Snooze(Duration),
+    /// Nobody behind this handler knows the kind: given back and counted as a
+    /// kind without a handler is. No attempt is used up.
+    Unhandled,
+    /// What ran the job is gone, and nobody knows how far it came. The lease is
+    /// left to run out, and the job goes on as after a lost worker: no attempt is
+    /// used up, and too many losses fail it.
+    Lost(BoxError),
 }
 
 impl AttemptError {
@@ -40,6 +47,11 @@ impl AttemptError {
     /// The job fails for good.
     pub fn fail(error: impl Into<BoxError>) -> Self {
         Self::Fail(error.into())
+    }
+
+    /// What ran the job is gone.
+    pub fn lost(error: impl Into<BoxError>) -> Self {
+        Self::Lost(error.into())
     }
 
     /// Later, without a penalty.

@@ -1,13 +1,14 @@
 //! The command line and environment of `jobflow-worker`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jobflow::{Kind, Namespace, QueueConfig, QueueName};
 use jobflow_worker::handlers::HandlerSpec;
 
-/// Runs JobFlow jobs by simulated handlers or commands.
+/// Runs JobFlow jobs by commands, or by calling processes in any language.
 #[derive(Debug, Parser)]
 #[command(name = "jobflow-worker", version)]
 pub(crate) struct Config {
@@ -38,10 +39,15 @@ pub(crate) struct Config {
     #[arg(long, value_name = "N", default_value_t = jobflow_worker::DEFAULT_CONCURRENCY)]
     pub(crate) concurrency: usize,
 
-    /// What runs jobs of a kind (`*` = any other): `simulate:50ms..500ms,fail=5%`
-    /// or `exec:./command`; may be given several times.
+    /// What runs jobs of a kind (`*` = any other): `grpc:http://127.0.0.1:50061`,
+    /// `http:https://example.com/hook`, `exec:./command` or
+    /// `simulate:50ms..500ms,fail=5%`; may be given several times.
     #[arg(long = "handler", value_name = "KIND=SPEC", value_parser = handler)]
     pub(crate) handlers: Vec<(String, HandlerSpec)>,
+
+    /// Secrets that requests of `http:` handlers are signed with, one a line.
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_HTTP_SECRET_FILE")]
+    pub(crate) http_secret_file: Option<PathBuf>,
 
     /// How long a lease holds without being extended.
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]

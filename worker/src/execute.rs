@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,7 +82,9 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
         },
     };
     jobflow::failpoint!("attempt.ran");
-    if lease.end() {
+    if let Ending::Returned(Err(AttemptError::Lost(error))) = &ending {
+        crew.leave_to_the_reaper(&lease, error.as_ref());
+    } else if lease.end() {
         crew.note(&ending, &job.kind);
         let outcome = classify(ending, &job);
         let _storing = crew.leave(slot);
@@ -183,6 +186,11 @@ fn classify(ending: Ending, job: &ClaimedJob) -> Outcome {
         }
         Ending::Returned(Err(AttemptError::Fail(error))) => Outcome::Fail(job_error(&error)),
         Ending::Returned(Err(AttemptError::Snooze(delay))) => Outcome::Snooze(delay),
+        Ending::Returned(Err(AttemptError::Unhandled)) | Ending::Unhandled => {
+            Outcome::Unhandled(UNHANDLED_DELAY)
+        }
+        // Only as a lost lease has it, whose outcome is refused.
+        Ending::Returned(Err(AttemptError::Lost(error))) => Outcome::Error(job_error(&error)),
         Ending::Panicked(message) => Outcome::Error(error("HANDLER_PANIC", message)),
         Ending::TimedOut => Outcome::Error(error(
             "TIMEOUT",
@@ -193,7 +201,6 @@ fn classify(ending: Ending, job: &ClaimedJob) -> Outcome {
         )),
         Ending::CalledOff => Outcome::Cancelled,
         Ending::Interrupted => Outcome::Release,
-        Ending::Unhandled => Outcome::Unhandled(UNHANDLED_DELAY),
     }
 }
 
@@ -256,6 +263,17 @@ impl Crew {
     pub(crate) fn hold(&self, job: ClaimedJob, fence: Instant) -> HeldLease {
         let cancel = self.steps.cancel.child_token();
         self.leases.hold(Arc::new(job), fence, cancel)
+    }
+
+    /// Ends an attempt of which nobody knows how far it came. Its lease runs out,
+    /// and the reaper does what it does for every lost worker.
+    fn leave_to_the_reaper(&self, lease: &Lease, why: &(dyn StdError + Send + Sync)) {
+        let job = lease.job();
+        tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
+            error = %why, "handler was lost; its job runs again when the lease ends");
+        if lease.end() {
+            self.stats.lost.add(1);
+        }
     }
 
     /// Frees the slot of an attempt whose handler has ended, so that the next job

@@ -4,12 +4,14 @@ mod config;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jobflow::JobQueue;
+use jobflow_worker::handlers::{HandlerSpec, Secret};
 use jobflow_worker::{Worker, health, shutdown_signal};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -54,8 +56,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
         .concurrency(config.concurrency)
         .lease(config.lease)
         .grace(config.grace);
+    let secrets = secrets(config.http_secret_file.as_deref())?;
     for (kind, spec) in config.handlers {
-        builder = builder.handler_for(kind, spec.handler());
+        if secrets.is_empty() && matches!(spec, HandlerSpec::Http(_)) {
+            tracing::warn!(
+                kind,
+                "requests are not signed: give --http-secret-file, or the receiver can not tell them from others"
+            );
+        }
+        builder = builder.handler_for(kind, spec.signed_with(&secrets).handler());
     }
     let worker = builder.build()?;
     let listener = listen(config.listen).await?;
@@ -66,6 +75,14 @@ async fn run(config: Config) -> anyhow::Result<()> {
         }
         worked = worker.run_until(shutdown_signal()) => Ok(worked?),
     }
+}
+
+fn secrets(file: Option<&Path>) -> anyhow::Result<Vec<Secret>> {
+    let Some(file) = file else {
+        return Ok(Vec::new());
+    };
+    let read = || anyhow::Ok(Secret::read_all(&std::fs::read_to_string(file)?)?);
+    read().with_context(|| format!("can not use --http-secret-file {}", file.display()))
 }
 
 /// An address that was asked for must be free; the default one may be another

@@ -41,6 +41,8 @@ pub struct WorkerStats {
     pub unhandled: Counter,
     /// Attempts whose outcome was refused, or could not be stored before the lease ran out.
     pub lease_lost: Counter,
+    /// Attempts whose handler's process was lost; their jobs go on when the lease ends.
+    pub lost: Counter,
     /// Attempts that ended in a panic, which are errored ones too.
     pub panics: Counter,
     /// Attempts that ran into their deadline, which are errored ones too.

@@ -13,6 +13,10 @@ use jobflow::proto::job_service_server::JobServiceServer;
 use jobflow::proto::metrics_service_server::MetricsServiceServer;
 use jobflow::proto::queue_service_server::QueueServiceServer;
 use jobflow::proto::worker_service_server::WorkerServiceServer;
+use jobflow::proto::{
+    admin_service_server, job_service_server, metrics_service_server, queue_service_server,
+    worker_service_server,
+};
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
@@ -56,12 +60,26 @@ pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Rout
         .route_layer(GrpcWebLayer::new())
 }
 
+/// The services that reflection lists.
+const SERVED: [&str; 6] = [
+    job_service_server::SERVICE_NAME,
+    queue_service_server::SERVICE_NAME,
+    metrics_service_server::SERVICE_NAME,
+    worker_service_server::SERVICE_NAME,
+    admin_service_server::SERVICE_NAME,
+    tonic_health::pb::health_server::SERVICE_NAME,
+];
+
 /// Both versions: older clients (grpcio, grpcurl before 1.9) ask for v1alpha.
 fn with_reflection(services: Routes) -> Routes {
     let builder = || {
-        Builder::configure()
+        let builder = Builder::configure()
             .register_encoded_file_descriptor_set(jobflow::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        // Not `HandlerService`: its messages are described, but users implement it.
+        SERVED
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let v1 = builder().build_v1();
     let v1alpha = builder().build_v1alpha();

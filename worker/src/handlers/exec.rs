@@ -1,26 +1,25 @@
 //! A handler that runs a command: payload on its stdin, result from its stdout.
 
+use std::env;
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jobflow::{JobResult, MAX_PAYLOAD};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::attempt_error::{AttemptError, CodedError};
 use crate::context::Context;
+use crate::handlers::limits::Limits;
 use crate::handlers::stderr::listen;
-use crate::handlers::{Handler, HandlerFuture};
+use crate::handlers::{Handler, HandlerFuture, NOT_NOW};
 
 /// `EX_DATAERR`: the job can never succeed.
 const EXIT_FAIL: i32 = 65;
 /// `EX_TEMPFAIL`: not now; costs no attempt.
 const EXIT_LATER: i32 = 75;
-/// How much later.
-const LATER: Duration = Duration::from_secs(10);
 
 /// Runs a command per attempt.
 ///
@@ -34,6 +33,8 @@ pub struct Exec {
     pub program: String,
     /// Its arguments, as they are: no shell reads them.
     pub arguments: Vec<String>,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 impl Handler for Exec {
@@ -62,12 +63,23 @@ impl Exec {
     }
 
     fn start(&self, ctx: &Context) -> Result<Child, AttemptError> {
-        Command::new(&self.program)
+        let mut command = self.limits.command(&self.program);
+        // The worker's own settings are none of the command's business: one of
+        // them is the password of Redis.
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("JOBFLOW_") {
+                command.env_remove(name);
+            }
+        }
+        command
             .args(&self.arguments)
             .env("JOBFLOW_JOB_ID", ctx.id().to_string())
             .env("JOBFLOW_KIND", ctx.kind().as_str())
             .env("JOBFLOW_QUEUE", ctx.queue().as_str())
             .env("JOBFLOW_ATTEMPT", ctx.attempt().to_string())
+            .env("JOBFLOW_MAX_ATTEMPTS", ctx.max_attempts().to_string())
+            .env("JOBFLOW_CONTENT_TYPE", ctx.content_type())
+            .env("JOBFLOW_TIME_LEFT", ctx.time_left().as_secs().to_string())
             .env("JOBFLOW_LEASE_TOKEN", ctx.lease_token().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -139,7 +151,7 @@ fn verdict(
 ) -> Result<Option<JobResult>, AttemptError> {
     match status.code() {
         Some(0) => result(output),
-        Some(EXIT_LATER) => Err(AttemptError::Snooze(LATER)),
+        Some(EXIT_LATER) => Err(AttemptError::Snooze(NOT_NOW)),
         Some(EXIT_FAIL) => Err(AttemptError::fail(failed(explain(status, tail)))),
         _ => Err(AttemptError::retry(failed(explain(status, tail)))),
     }

@@ -1,4 +1,5 @@
-//! The text form of the binary's handlers: `simulate:50ms..500ms,fail=5%`, `exec:./resize.sh`.
+//! The text form of the binary's handlers: `simulate:50ms..500ms,fail=5%`,
+//! `exec:./resize.sh`, `grpc:http://127.0.0.1:50061`, `http:https://example.com/hook`.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,15 +7,25 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::handlers::{Exec, Handler, Simulate};
+use tonic::transport::{ClientTlsConfig, Endpoint};
+
+use crate::handlers::http::read;
+use crate::handlers::{Exec, Grpc, Handler, Http, Limits, Secret, Simulate};
+
+/// Of one handler.
+const MAX_TARGETS: usize = 64;
 
 /// A handler as written on the command line.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub enum HandlerSpec {
     /// `simulate:DELAY[..DELAY][,fail=P%][,panic=P%][,snooze=P%][,progress][,log]`
     Simulate(Simulate),
-    /// `exec:COMMAND [ARGUMENT…]`
+    /// `exec[,memory=SIZE][,cpu=TIME][,files=N]:COMMAND [ARGUMENT…]`
     Exec(Exec),
+    /// `grpc:URL[,URL…]`
+    Grpc(Vec<Endpoint>),
+    /// `http:URL`
+    Http(Box<Http>),
 }
 
 /// What is wrong with a spec.
@@ -29,13 +40,41 @@ impl fmt::Display for SpecError {
 
 impl std::error::Error for SpecError {}
 
+impl SpecError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
 impl HandlerSpec {
-    /// The handler it describes.
+    /// The same, whose requests are signed if it makes some over HTTP.
+    #[must_use]
+    pub fn signed_with(self, secrets: &[Secret]) -> Self {
+        match self {
+            Self::Http(http) => Self::Http(Box::new(http.signed_with(secrets))),
+            other => other,
+        }
+    }
+
+    /// The handler it describes. To be called within a runtime.
     #[must_use]
     pub fn handler(self) -> Arc<dyn Handler> {
         match self {
             Self::Simulate(simulate) => Arc::new(simulate),
             Self::Exec(exec) => Arc::new(exec),
+            Self::Grpc(endpoints) => Arc::new(Grpc::new(&endpoints)),
+            Self::Http(http) => Arc::new(*http),
+        }
+    }
+}
+
+impl fmt::Debug for HandlerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Simulate(simulate) => simulate.fmt(f),
+            Self::Exec(exec) => exec.fmt(f),
+            Self::Grpc(endpoints) => f.debug_tuple("Grpc").field(endpoints).finish(),
+            Self::Http(http) => f.debug_tuple("Http").field(&http.address()).finish(),
         }
     }
 }
@@ -44,17 +83,40 @@ impl FromStr for HandlerSpec {
     type Err = SpecError;
 
     fn from_str(spec: &str) -> Result<Self, SpecError> {
-        match spec.split_once(':') {
-            Some(("simulate", rest)) => simulate(rest).map(Self::Simulate),
-            Some(("exec", rest)) => exec(rest).map(Self::Exec),
+        let (word, rest) = spec.split_once(':').unwrap_or_default();
+        let (word, options) = word.split_once(',').unwrap_or((word, ""));
+        match word {
+            "exec" => exec(options, rest).map(Self::Exec),
+            "simulate" if options.is_empty() => simulate(rest).map(Self::Simulate),
+            "grpc" if options.is_empty() => grpc(rest).map(Self::Grpc),
+            "http" if options.is_empty() => Http::new(rest).map(|http| Self::Http(Box::new(http))),
             _ => Err(SpecError(format!(
-                "'{spec}' is no handler: use simulate:50ms..500ms,fail=5% or exec:./command"
+                "'{spec}' is no handler: use simulate:50ms..500ms,fail=5%, exec:./command, \
+                 grpc:http://127.0.0.1:50061 or http:https://example.com/hook"
             ))),
         }
     }
 }
 
-fn exec(rest: &str) -> Result<Exec, SpecError> {
+fn grpc(rest: &str) -> Result<Vec<Endpoint>, SpecError> {
+    let endpoints: Vec<_> = rest.split(',').map(endpoint).collect::<Result<_, _>>()?;
+    if endpoints.len() > MAX_TARGETS {
+        return Err(SpecError(format!("more than {MAX_TARGETS} addresses")));
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, SpecError> {
+    let uri = read(address.trim())?;
+    let endpoint = Endpoint::from(uri.clone());
+    if uri.scheme_str() == Some("http") {
+        return Ok(endpoint);
+    }
+    let tls = endpoint.tls_config(ClientTlsConfig::new().with_native_roots());
+    tls.map_err(|error| SpecError(format!("'{address}' can not be used over TLS: {error}")))
+}
+
+fn exec(options: &str, rest: &str) -> Result<Exec, SpecError> {
     let mut words = rest.split_whitespace().map(str::to_owned);
     let program = words
         .next()
@@ -62,7 +124,39 @@ fn exec(rest: &str) -> Result<Exec, SpecError> {
     Ok(Exec {
         program,
         arguments: words.collect(),
+        limits: limits(options)?,
     })
+}
+
+fn limits(options: &str) -> Result<Limits, SpecError> {
+    let mut limits = Limits::default();
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("memory", value)) => limits.memory = Some(size(value)?),
+            Some(("cpu", value)) => limits.cpu = Some(delay(value)?),
+            Some(("files", value)) => limits.files = Some(count(value)?),
+            _ => {
+                return Err(SpecError(format!(
+                    "'{option}' is unknown: use memory=512MiB, cpu=60s or files=256"
+                )));
+            }
+        }
+    }
+    Ok(limits)
+}
+
+fn size(text: &str) -> Result<u64, SpecError> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let sized = units.iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*bytes).filter(|bytes| *bytes > 0)
+    });
+    sized.ok_or_else(|| SpecError(format!("'{text}' is no size like 512MiB")))
+}
+
+fn count(text: &str) -> Result<u64, SpecError> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| SpecError(format!("'{text}' is no number over 0")))
 }
 
 fn simulate(rest: &str) -> Result<Simulate, SpecError> {
@@ -172,8 +266,37 @@ mod tests {
         let exec = Exec {
             program: "python3".to_owned(),
             arguments: vec!["-m".to_owned(), "a:b".to_owned()],
+            limits: Limits::default(),
         };
-        assert_eq!(parse("exec:python3  -m a:b"), HandlerSpec::Exec(exec));
+        assert_eq!(command("exec:python3  -m a:b"), exec);
+    }
+
+    fn command(spec: &str) -> Exec {
+        match parse(spec) {
+            HandlerSpec::Exec(exec) => exec,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_command_may_have_limits() {
+        let limits = command("exec,memory=1MiB,cpu=1m,files=16:./a memory=2").limits;
+        let all = Limits {
+            memory: Some(1 << 20),
+            cpu: Some(Duration::from_secs(60)),
+            files: Some(16),
+        };
+        assert_eq!(limits, all);
+    }
+
+    #[test]
+    fn a_handler_over_grpc_may_have_several_targets() {
+        let HandlerSpec::Grpc(endpoints) = parse("grpc:http://127.0.0.1:1,https://localhost:2")
+        else {
+            panic!("not gRPC");
+        };
+        let hosts: Vec<_> = endpoints.iter().map(|one| one.uri().port_u16()).collect();
+        assert_eq!(hosts, [Some(1), Some(2)]);
     }
 
     #[test]
@@ -193,6 +316,17 @@ mod tests {
             ("simulate:1s,color=red", "'color=red' is unknown"),
             ("simulate:1s,progress=5%", "'progress=5%' is unknown"),
             ("simulate:1s,", "'' is unknown"),
+            ("simulate,memory=1KiB:1s", "no handler"),
+            ("exec,memory=1:a", "no size"),
+            ("exec,memory=0MiB:a", "no size"),
+            ("exec,memory=99999999999GiB:a", "no size"),
+            ("exec,cpu=1:a", "no duration"),
+            ("exec,files=0:a", "no number"),
+            ("exec,colour=red:a", "'colour=red' is unknown"),
+            ("grpc:", "no address"),
+            ("grpc:127.0.0.1:50061", "begins with http"),
+            ("grpc:http://127.0.0.1:1,", "no address"),
+            ("http:example.com", "begins with http"),
             ("exec:", "no command"),
             ("exec:  ", "no command"),
         ] {

@@ -54,6 +54,25 @@ async fn the_environment_describes_the_attempt() {
 }
 
 #[tokio::test]
+async fn a_command_keeps_to_its_limits() {
+    let queue = TestQueue::new();
+    let script = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(script.path(), "ulimit -v; ulimit -t; ulimit -n; echo $1").unwrap();
+    let spec = format!(
+        "exec,memory=256MiB,cpu=7s,files=33:sh {} $HOME;a",
+        script.path().display()
+    );
+    let handler = spec.parse::<HandlerSpec>().unwrap().handler();
+    let worker = Running::start(Worker::builder(&queue).handler_for("k", handler));
+    let id = submit(&queue, eager("{}")).await;
+    let job = wait_until(&queue, id, JobState::Completed).await;
+    let result = job.result.unwrap().bytes;
+    assert_eq!(result, "262144\n7\n33\n$HOME;a\n");
+    worker.stop().await;
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn stderr_is_the_log_of_the_job_and_tells_its_progress() {
     let queue = TestQueue::new();
     let script = "echo one >&2; echo JOBFLOW_PROGRESS 20 begun >&2; echo >&2; \
