@@ -11,7 +11,7 @@ use crate::redis::{self, Keeping};
 use crate::{setup, util};
 
 mod options;
-mod peers;
+pub(crate) mod peers;
 
 pub(crate) use options::HELP;
 

@@ -171,11 +171,11 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn new(folder: &Path, members: Vec<Member>) -> Result<Self> {
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
         let samples = Journal::open(&folder.join("samples.log"))?;
         Ok(Self {
             folder: folder.to_owned(),
-            members,
+            members: Vec::new(),
             samples,
         })
     }
@@ -213,6 +213,13 @@ impl Fleet {
                 ))?;
             }
         }
+        Ok(())
+    }
+
+    /// Ends all of a role in order, for good.
+    pub(crate) fn retire(&mut self, role: Role, journal: &Journal) -> Result<()> {
+        self.end(role, journal)?;
+        self.members.retain(|member| member.role != role);
         Ok(())
     }
 

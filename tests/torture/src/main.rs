@@ -12,6 +12,7 @@ mod faults;
 mod fleet;
 mod nemesis;
 mod options;
+mod peer;
 mod process;
 mod proxy;
 mod redis_server;

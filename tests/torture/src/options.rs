@@ -7,6 +7,7 @@ use jobflow_torture_checker::Durability;
 use lexopt::prelude::*;
 
 use crate::faults;
+use crate::peer::Peer;
 use crate::scenario::{self, Scenario};
 
 /// How often faults come that were named one by one, in seconds.
@@ -26,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) minutes: f64,
     pub(crate) durability: Durability,
+    /// Who is under test, when it is not JobFlow.
+    pub(crate) peer: Option<Peer>,
     /// Where the files of the run go.
     pub(crate) folder: PathBuf,
 }
@@ -35,6 +38,7 @@ impl Command {
         let mut parser = lexopt::Parser::from_args(arguments);
         let (mut scenario, mut seed, mut minutes) = (Scenario::default(), 1, 5.0);
         let (mut named, mut durability) = (None, Durability::Always);
+        let mut peer = None;
         let (mut base, mut rate, mut jobs, mut workers) =
             (PathBuf::from("target/torture"), None, None, None);
         while let Some(argument) = parser.next()? {
@@ -53,13 +57,9 @@ impl Command {
                 Long("jobs") => jobs = Some(parser.value()?.parse()?),
                 Long("workers") => workers = Some(parser.value()?.parse()?),
                 Long("aof") => {
-                    durability = match parser.value()?.string()?.as_str() {
-                        "always" => Durability::Always,
-                        "everysec" => Durability::Everysec,
-                        "no" => Durability::No,
-                        other => bail!("--aof {other}: must be always, everysec or no"),
-                    }
+                    durability = aof(&parser.value()?.string()?)?;
                 }
+                Long("peer") => peer = Some(Peer::parse(&parser.value()?.string()?)?),
                 Long("into") => base = parser.value()?.into(),
                 other => bail!(other.unexpected()),
             }
@@ -90,9 +90,19 @@ impl Command {
             seed,
             minutes,
             durability,
+            peer,
             folder,
         })))
     }
+}
+
+fn aof(word: &str) -> Result<Durability> {
+    Ok(match word {
+        "always" => Durability::Always,
+        "everysec" => Durability::Everysec,
+        "no" => Durability::No,
+        other => bail!("--aof {other}: must be always, everysec or no"),
+    })
 }
 
 /// Faults by name, as often as the scenario has them.

@@ -19,6 +19,7 @@ use crate::dump;
 use crate::fleet::Role;
 use crate::nemesis::Nemesis;
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::process;
 use crate::schedule;
 use crate::setup;
@@ -76,18 +77,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         signals: signals()?,
     };
     run.world.tick()?;
-    runtime.block_on(prepare(&run.world, options))?;
-    let submitters = start_submitters(&run.world, options, &runtime)?;
-    count_backlog(&run.world);
-    run.started = clock::now();
-    run.until(run.started + nanos(seconds), true)?;
-    let submits = (run.started, clock::now());
-    let drained = run.come_to_rest(submitters, &runtime)?;
-    run.world.fleet.end(Role::Worker, &run.world.journal)?;
-    run.world.fleet.end(Role::Server, &run.world.journal)?;
-    eprintln!("writing down what Redis holds");
-    dump::write(&run.world.redis, &run.world.setting.folder.join("dump.txt"))?;
-    let terms = terms(options, submits, drained);
+    let terms = match &options.peer {
+        None => run.of_jobflow(options, &runtime, nanos(seconds))?,
+        Some(peer) => run.of_peer(peer, options, nanos(seconds))?,
+    };
     fs::write(
         run.world.setting.folder.join("run.json"),
         serde_json::to_string_pretty(&terms)?,
@@ -108,6 +101,7 @@ fn terms(options: &Options, submits: (u64, u64), drained: Option<u64>) -> Terms 
         durability: options.durability,
         crash_cap: jobflow::DEFAULT_CRASH_CAP,
         trimmed: options.scenario.keep.is_some(),
+        peer: false,
         progress_ms: options.scenario.progress_ms,
         submits,
         drained,
@@ -222,6 +216,46 @@ fn start_submitters(
 }
 
 impl Run {
+    fn of_jobflow(&mut self, options: &Options, runtime: &Runtime, length: u64) -> Result<Terms> {
+        runtime.block_on(prepare(&self.world, options))?;
+        let submitters = start_submitters(&self.world, options, runtime)?;
+        count_backlog(&self.world);
+        self.started = clock::now();
+        self.until(self.started + length, true)?;
+        let submits = (self.started, clock::now());
+        let drained = self.come_to_rest(submitters, runtime)?;
+        self.world.fleet.end(Role::Worker, &self.world.journal)?;
+        self.world.fleet.end(Role::Server, &self.world.journal)?;
+        eprintln!("writing down what Redis holds");
+        let dump = self.world.setting.folder.join("dump.txt");
+        dump::write(&self.world.redis, &dump)?;
+        Ok(terms(options, submits, drained))
+    }
+
+    /// The same for another job system, as far as its own programs can tell.
+    fn of_peer(&mut self, peer: &Peer, options: &Options, length: u64) -> Result<Terms> {
+        self.started = clock::now();
+        self.until(self.started + length, true)?;
+        let submits = (self.started, clock::now());
+        eprintln!("the faults are over; waiting for submitters and workers");
+        let healed = clock::now() + KNOWN;
+        while self.nemesis.under_way() > 0 && clock::now() < healed {
+            self.tick(false)?;
+        }
+        self.world.fleet.retire(Role::Server, &self.world.journal)?;
+        let (deadline, mut drained) = (clock::now() + DRAIN, None);
+        while drained.is_none() && clock::now() < deadline {
+            self.until(clock::now() + SECOND, false)?;
+            drained = (peer.left(&self.world)? == 0).then(clock::now);
+        }
+        self.world.fleet.end(Role::Worker, &self.world.journal)?;
+        peer.dump(&self.world)?;
+        Ok(Terms {
+            peer: true,
+            ..terms(options, submits, drained)
+        })
+    }
+
     /// Looks after everything until an instant.
     fn until(&mut self, end: u64, with_faults: bool) -> Result<()> {
         while clock::now() < end {

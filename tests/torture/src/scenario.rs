@@ -126,7 +126,7 @@ impl Default for Scenario {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
-    let all: [fn() -> Scenario; 10] = [
+    let all: [fn() -> Scenario; 11] = [
         Scenario::default,
         lease_loss,
         worker_death,
@@ -136,6 +136,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         poison,
         delayed,
         rolling,
+        peers,
         soak,
     ];
     all.into_iter().map(|scenario| scenario()).collect()
@@ -294,6 +295,23 @@ fn rolling() -> Scenario {
             ..Musts::default()
         },
         ..quick_only()
+    }
+}
+
+fn peers() -> Scenario {
+    Scenario {
+        name: "peers",
+        about: "kills and stops that other job systems can be put under, too: see --peer",
+        faults: &[
+            ("worker-kill", 6.0),
+            ("worker-stop", 23.0),
+            ("redis-kill", 27.0),
+            ("client-kill", 41.0),
+        ],
+        mix: QUICK,
+        rate: 200.0,
+        quick_ms: 100,
+        ..Scenario::default()
     }
 }
 

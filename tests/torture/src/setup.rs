@@ -118,19 +118,36 @@ pub(crate) fn world(options: &Options, runtime: &Handle) -> Result<(World, Optio
         redis.set_environment(faults::clock_environment(library, &folder, "redis")?);
     }
     redis.start(&journal)?;
-    let (members, fronts) = members(options, runtime, &redis, &folder, library.as_deref())?;
-    let world = World {
+    let mut world = World {
         setting,
         redis,
-        fleet: Fleet::new(&folder, members)?,
-        fronts,
+        fleet: Fleet::new(&folder)?,
+        fronts: Vec::new(),
         orders: Arc::default(),
         journal,
         dice: fastrand::Rng::with_seed(options.seed),
         redis_taken: false,
         fake_clocks: library.is_some(),
     };
+    people(&mut world, options, runtime, library.as_deref())?;
     Ok((world, disk))
+}
+
+/// Puts in who is under test.
+fn people(
+    world: &mut World,
+    options: &Options,
+    runtime: &Handle,
+    library: Option<&Path>,
+) -> Result<()> {
+    if let Some(peer) = &options.peer {
+        world.fleet.members = peer.members(options, runtime, world)?;
+        return Ok(());
+    }
+    let folder = &world.setting.folder;
+    let (members, fronts) = members(options, runtime, &world.redis, folder, library)?;
+    (world.fleet.members, world.fronts) = (members, fronts);
+    Ok(())
 }
 
 fn members(

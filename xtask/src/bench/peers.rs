@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::util;
 
 /// Builds what has changed and tells where it is.
-pub(super) fn install() -> Result<PathBuf> {
+pub(crate) fn install() -> Result<PathBuf> {
     let sources = util::root().join("benches/peers");
     let folder = util::target_dir()?.join("peers");
     let mut cargo = util::cargo();

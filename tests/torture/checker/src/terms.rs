@@ -31,6 +31,9 @@ pub struct Terms {
     pub crash_cap: u32,
     /// Only the newest final jobs were kept: those that are gone must have run.
     pub trimmed: bool,
+    /// Another job system was under test: only what its own programs tell is known.
+    #[serde(default)]
+    pub peer: bool,
     /// After a fault that stops everybody, progress must be seen in this time.
     pub progress_ms: u64,
     /// From when to when jobs were submitted, on the monotonic clock.

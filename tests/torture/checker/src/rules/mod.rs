@@ -31,6 +31,14 @@ pub(crate) fn stalls_of_ends(evidence: &Evidence) -> Vec<u64> {
 
 /// Judges a run by every rule.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Verdict> {
+    if evidence.terms.peer {
+        // Tokens, attempts and records are its own business.
+        return vec![
+            lost::judge(evidence),
+            duplicate::judge(evidence),
+            unsubmitted::judge(evidence),
+        ];
+    }
     let mut verdicts = vec![
         lost::judge(evidence),
         fence::judge(evidence),

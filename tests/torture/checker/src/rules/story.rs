@@ -38,6 +38,7 @@ impl Story {
             durability: Durability::Always,
             crash_cap: 3,
             trimmed: false,
+            peer: false,
             progress_ms: 5_000,
             submits: (0, 4 * SECOND),
             drained: Some(5 * SECOND),
