@@ -65,7 +65,8 @@ impl<'a> Causes<'a> {
         self.fault_between(first, second)
     }
 
-    /// A fault that this process felt between the two starts.
+    /// A fault that this process felt between the two starts. Peers are given the
+    /// benefit of the doubt: which of two runs was claimed first they do not tell.
     fn fault_between(&self, first: &Run, second: &Run) -> Option<&'a str> {
         let faults = &self.evidence.faults;
         let until = faults.partition_point(|fault| fault.begun <= second.at);
@@ -74,7 +75,9 @@ impl<'a> Causes<'a> {
                 return None;
             }
             let fault = &faults[at];
-            let felt = fault.scope.is_empty() || fault.scope.contains(&first.pid);
+            let felt = fault.scope.is_empty()
+                || fault.scope.contains(&first.pid)
+                || self.evidence.terms.peer && fault.scope.contains(&second.pid);
             if felt && fault.healed >= first.at {
                 return Some(&fault.name);
             }

@@ -208,10 +208,13 @@ fn runs(evidence: &Evidence, add: &mut impl FnMut(&str, Value)) {
         "runs overtaken by another claim",
         json!(overtaken(evidence)),
     );
-    add(
-        "of these ended well, and were refused",
-        json!(stale(evidence)),
-    );
+    // What a peer did with them nobody can see.
+    let stale_ones = if evidence.terms.peer {
+        "of these ended well"
+    } else {
+        "of these ended well, and were refused"
+    };
+    add(stale_ones, json!(stale(evidence)));
 }
 
 fn ends(evidence: &Evidence, add: &mut impl FnMut(&str, Value)) {

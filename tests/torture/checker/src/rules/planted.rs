@@ -124,6 +124,29 @@ fn an_unexplained_duplicate_is_found() {
 }
 
 #[test]
+fn of_a_peer_losses_and_unexplained_duplicates_are_found_and_nothing_else_is_judged() {
+    let mut story = Story::good();
+    story.terms.peer = true;
+    assert_eq!(story.broken(), [""; 0]);
+    story
+        .submit("a-2", 2)
+        .start(2, 2, 1, 10, "a-2")
+        .end(2, 2, 10, "ok -");
+    assert_eq!(story.broken(), ["I1 lost"]);
+    // Without a spec, a record or a token.
+    story
+        .start(2, 3, 1, 11, "a-2")
+        .end(2, 3, 11, "ok -")
+        .set("completed", 2);
+    assert_eq!(story.broken(), ["I3 duplicate"]);
+    // It may have claimed the job before the other, and begun it late.
+    story
+        .log(&format!("B {} 0 worker-stop 1 11", 2 * SECOND))
+        .log(&format!("H {} 0 worker-stop 1", 3 * SECOND));
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn the_death_of_the_first_worker_is_a_cause() {
     let mut story = Story::good();
     story
