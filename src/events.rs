@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::Cmd;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Result;
 use crate::job::QueueName;
@@ -27,6 +28,12 @@ const MAX_ENTRIES: usize = 100;
 /// Scripts keep that many entries of a stream, or a few more. One that has
 /// fewer was never cut.
 const KEPT: usize = 2_000;
+/// How soon streams that can not be waited for are looked at again, at first
+/// and when nothing has come for a while.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_AT_LAST: Duration = Duration::from_millis(160);
+/// Streams that are looked at at once.
+const STREAMS_AT_ONCE: usize = 32;
 
 impl JobQueue {
     /// The present ends of the streams of all queues.
@@ -121,13 +128,18 @@ impl Core {
     }
 }
 
-/// Reads the events of some queues as they come, on a connection of its own.
+/// Reads the events of some queues as they come: in a single store with a
+/// blocking read on a connection of its own. In a cluster that would take one
+/// for each slot, so the streams are looked at again and again.
 pub struct EventReader {
     core: Arc<Core>,
     connection: Option<Exclusive>,
     /// The last entry seen, by queue.
     followed: HashMap<QueueName, EventId>,
 }
+
+/// The new entries of some streams.
+type Streams = Option<Vec<(String, Vec<RawEntry>)>>;
 
 impl EventReader {
     /// Follows a queue from the present end of its stream on, which it returns.
@@ -159,36 +171,19 @@ impl EventReader {
             tokio::time::sleep(at_most).await;
             return Ok(Vec::new());
         }
-        let connection = match &mut self.connection {
-            Some(held) if !held.is_broken() => held,
-            slot => slot.insert(self.core.store.exclusive().await?),
-        };
-        let mut read = Cmd::new();
-        // Zero would block for ever.
-        let block = at_most.min(BLOCK).as_millis().max(1);
-        read.arg("XREAD")
-            .arg("COUNT")
-            .arg(MAX_ENTRIES)
-            .arg("BLOCK")
-            .arg(block.to_string())
-            .arg("STREAMS");
+        let at_most = at_most.min(BLOCK);
         let queues: Vec<_> = self.followed.keys().cloned().collect();
         let streams: HashMap<_, _> = queues
             .iter()
             .map(|queue| (self.core.keys(queue).events().to_owned(), queue))
             .collect();
-        for queue in &queues {
-            read.arg(self.core.keys(queue).events());
-        }
-        for queue in &queues {
-            read.arg(self.followed[queue].to_string());
-        }
-        let reply: Option<Vec<(String, Vec<RawEntry>)>> = connection
-            .query(&read)
-            .await
-            .map_err(|error| self.core.store.fault(&error))?;
+        let found = if self.core.store.is_cluster().await? {
+            self.look(&queues, at_most).await?
+        } else {
+            self.block(&queues, at_most).await?
+        };
         let mut batches = Vec::new();
-        for (stream, raw) in reply.unwrap_or_default() {
+        for (stream, raw) in found {
             if let Some(queue) = streams.get(&stream) {
                 batches.push(self.batch(queue, &raw).await?);
             }
@@ -198,6 +193,77 @@ impl EventReader {
             self.followed.insert(batch.queue.clone(), batch.last);
         }
         Ok(batches)
+    }
+
+    /// Waits for new entries of all streams, which share a server and a slot.
+    async fn block(
+        &mut self,
+        queues: &[QueueName],
+        at_most: Duration,
+    ) -> Result<Vec<(String, Vec<RawEntry>)>> {
+        let mut read = ::redis::cmd("XREAD");
+        // Zero would block for ever.
+        read.arg("COUNT").arg(MAX_ENTRIES);
+        read.arg("BLOCK")
+            .arg(at_most.as_millis().max(1).to_string());
+        self.name_streams(&mut read, queues);
+        let connection = match &mut self.connection {
+            Some(held) if !held.is_broken() => held,
+            slot => {
+                let any = self.core.keys(&queues[0]);
+                slot.insert(self.core.store.exclusive(any.events()).await?)
+            }
+        };
+        let reply: Streams = connection
+            .query(&read)
+            .await
+            .map_err(|error| self.core.store.fault(&error))?;
+        Ok(reply.unwrap_or_default())
+    }
+
+    /// Looks at each stream until one has a new entry.
+    async fn look(
+        &self,
+        queues: &[QueueName],
+        at_most: Duration,
+    ) -> Result<Vec<(String, Vec<RawEntry>)>> {
+        let until = tokio::time::Instant::now() + at_most;
+        let mut pause = LOOK_AGAIN;
+        loop {
+            let reads: Vec<_> = queues
+                .iter()
+                .map(|queue| {
+                    let mut read = ::redis::cmd("XREAD");
+                    read.arg("COUNT").arg(MAX_ENTRIES);
+                    self.name_streams(&mut read, std::slice::from_ref(queue));
+                    read
+                })
+                .collect();
+            let looks = reads
+                .into_iter()
+                .map(|read| async move { self.core.store.run::<Streams>(&read).await });
+            let mut found = Vec::new();
+            let mut looked = stream::iter(looks).buffered(STREAMS_AT_ONCE);
+            while let Some(streams) = looked.try_next().await? {
+                found.extend(streams.unwrap_or_default());
+            }
+            let now = tokio::time::Instant::now();
+            if !found.is_empty() || now >= until {
+                return Ok(found);
+            }
+            tokio::time::sleep_until(until.min(now + pause)).await;
+            pause = (2 * pause).min(LOOK_AT_LAST);
+        }
+    }
+
+    fn name_streams(&self, read: &mut Cmd, queues: &[QueueName]) {
+        read.arg("STREAMS");
+        for queue in queues {
+            read.arg(self.core.keys(queue).events());
+        }
+        for queue in queues {
+            read.arg(self.followed[queue].to_string());
+        }
     }
 
     async fn batch(&self, queue: &QueueName, raw: &[RawEntry]) -> Result<EventBatch> {

@@ -1,24 +1,31 @@
-//! Connections to Redis: one shared for commands, exclusive ones for blocking
-//! reads and for submits that wait, each replaced when it breaks.
+//! Connections to Redis. `node` has those to one server; behind them is a fixed
+//! address or what sentinels name (`source`). `cluster` finds the server of a key
+//! where there are several.
 
+mod cluster;
 mod exclusive;
+mod node;
+mod slot;
 mod source;
 mod subscription;
+mod topology;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
+    ServerErrorKind,
 };
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
-use exclusive::Pool;
+use cluster::{Cluster, Slot};
 pub(crate) use exclusive::{Exclusive, Flushing};
+pub(crate) use node::Node;
 use source::Source;
 pub(crate) use subscription::Subscription;
 
@@ -26,51 +33,160 @@ pub(crate) use subscription::Subscription;
 /// that takes longer has an unknown end, and its socket is closed.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// After a failed connect, callers are told at once for this long, so that a
-/// crowd of them does not queue up for one connect after another.
-const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest block of a blocking read.
 pub(crate) const BLOCK: Duration = Duration::from_secs(2);
-/// Blocking readers a process can have: waiters and event readers.
-const EXCLUSIVE_CONNECTIONS: u32 = 16;
-/// Connections on which submits wait for disk or replicas: two for each class
-/// of jobs that come one by one, and as many for batches.
-const DURABLE_CONNECTIONS: u32 = 8;
 
 /// The way to Redis of one process.
 pub(crate) struct Store {
-    source: Arc<Source>,
-    shared: Mutex<Shared>,
-    exclusive: Pool,
-    durable: Pool,
+    /// The servers of the URL: the store itself, or some of a cluster.
+    first: Vec<Arc<Node>>,
+    found: OnceCell<Found>,
+    look: Look,
 }
 
-/// The connection that all commands share. Redis answers in order, so one
-/// carries as much as the server can do.
-#[derive(Default)]
-struct Shared {
-    connection: Option<MultiplexedConnection>,
-    /// Tells a caller whose command failed whether the connection it used is
-    /// still the present one.
-    generation: u64,
-    /// Of the source, when the connection was made.
-    epoch: u64,
-    failed: Option<Instant>,
+/// How to find out what the URL leads to.
+enum Look {
+    /// One server, as sentinels watch over one.
+    Single,
+    /// Whatever the server at this place says of itself.
+    Ask(Box<ConnectionInfo>, Duration),
+    /// A cluster, as the URL says.
+    Cluster(Box<ConnectionInfo>, Duration),
 }
+
+/// What the URL leads to.
+enum Found {
+    Single,
+    Cluster(Arc<Cluster>),
+}
+
+/// The cluster of a server, and the slot for which it was chosen.
+type Of = (Arc<Cluster>, Slot);
 
 impl Store {
     /// Prepares the connections; touches no network before it returns. A submit
     /// waits for disk or replicas for up to `durable`.
     pub(crate) fn open(url: &str, durable: Duration) -> Result<Self> {
-        let source = Source::open(url)?;
-        let slack = Duration::from_secs(1);
-        let pool = |size, response| Pool::new(Arc::clone(&source), size, response);
+        let node = |info: &ConnectionInfo| {
+            let source = Source::at(info.clone())
+                .map_err(|_| Error::invalid("redis", "is no address of a server"))?;
+            let address = topology::Address::of(info);
+            Ok(Arc::new(Node::new(source, address, durable)))
+        };
+        let (first, look) = match source::Address::read(url)? {
+            source::Address::Fixed(info) => (vec![node(&info)?], Look::Ask(info, durable)),
+            source::Address::Cluster(seeds) => {
+                let first = seeds.iter().map(node).collect::<Result<_>>()?;
+                let info = seeds.into_iter().next().expect("a URL has a host");
+                (first, Look::Cluster(Box::new(info), durable))
+            }
+            source::Address::Sentinels {
+                sentinels,
+                master,
+                node,
+            } => {
+                let address = topology::Address::of(&node);
+                let source = Source::behind(sentinels, master, &node);
+                let node = Node::new(source, address, durable);
+                (vec![Arc::new(node)], Look::Single)
+            }
+        };
         Ok(Self {
-            shared: Mutex::default(),
-            exclusive: pool(EXCLUSIVE_CONNECTIONS, BLOCK + slack),
-            durable: pool(DURABLE_CONNECTIONS, durable + RESPONSE_TIMEOUT),
-            source,
+            first,
+            found: OnceCell::new(),
+            look,
         })
+    }
+
+    /// The cluster, where the store is one. The first call finds out.
+    async fn cluster(&self) -> RedisResult<Option<&Arc<Cluster>>> {
+        let found = match self.found.get() {
+            Some(found) => found,
+            None => self.found.get_or_try_init(|| self.find()).await?,
+        };
+        Ok(match found {
+            Found::Single => None,
+            Found::Cluster(cluster) => Some(cluster),
+        })
+    }
+
+    async fn find(&self) -> RedisResult<Found> {
+        let (info, durable) = match &self.look {
+            Look::Single => return Ok(Found::Single),
+            Look::Cluster(info, durable) => (info, durable),
+            Look::Ask(info, durable) => {
+                let mut ask = ::redis::cmd("INFO");
+                let said: RedisResult<String> = self.first[0].query(ask.arg("cluster")).await;
+                match said {
+                    Ok(said) if said.contains("cluster_enabled:1") => (info, durable),
+                    Err(error) if error.is_io_error() => return Err(error),
+                    // One that does not want to tell is used as the server it is.
+                    Ok(_) | Err(_) => return Ok(Found::Single),
+                }
+            }
+        };
+        let opened = Cluster::open(info, *durable, self.first.clone()).await;
+        opened.map(Found::Cluster)
+    }
+
+    /// The server of a key; the slot matters in a cluster only.
+    async fn node_of(&self, key: &str) -> RedisResult<(Arc<Node>, Option<Of>)> {
+        let Some(cluster) = self.cluster().await? else {
+            return Ok((Arc::clone(&self.first[0]), None));
+        };
+        let slot = Slot::of(key.as_bytes());
+        let node = cluster.owner(slot)?;
+        Ok((node, Some((Arc::clone(cluster), slot))))
+    }
+
+    /// All servers that hold a part of the store.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Arc<Node>>> {
+        match self.cluster().await {
+            Ok(Some(cluster)) => Ok(cluster.nodes()),
+            Ok(None) => Ok(self.first.clone()),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    /// These keys by the slots that they share: one command can name the keys of
+    /// one group. Without a cluster that is all of them.
+    pub(crate) async fn by_slot<T>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        key: impl Fn(&T) -> &str,
+    ) -> Result<Vec<Vec<T>>> {
+        let clustered = self.cluster().await.map_err(|error| self.fault(&error))?;
+        let mut groups = BTreeMap::<_, Vec<T>>::new();
+        for item in items {
+            let slot = clustered.map(|_| Slot::of(key(&item).as_bytes()));
+            groups.entry(slot).or_default().push(item);
+        }
+        Ok(groups.into_values().collect())
+    }
+
+    /// Items by the servers that have their keys now. One group where that is
+    /// not known: whoever sends to it is told.
+    pub(crate) async fn by_server<T>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        key: impl Fn(&T) -> &str,
+    ) -> Vec<Vec<T>> {
+        let cluster = self.cluster().await.ok().flatten();
+        let mut groups = BTreeMap::<_, Vec<T>>::new();
+        for item in items {
+            let server = cluster.and_then(|cluster| {
+                let owner = cluster.owner(Slot::of(key(&item).as_bytes())).ok()?;
+                Some(owner.address().clone())
+            });
+            groups.entry(server).or_default().push(item);
+        }
+        groups.into_values().collect()
+    }
+
+    /// Whether keys are in slots of several servers.
+    pub(crate) async fn is_cluster(&self) -> Result<bool> {
+        let cluster = self.cluster().await.map_err(|error| self.fault(&error))?;
+        Ok(cluster.is_some())
     }
 
     /// Sends a command that may be sent twice. A connection that broke while
@@ -82,53 +198,12 @@ impl Store {
         }
     }
 
-    /// Sends one command on the shared connection.
+    /// Sends one command on the shared connection of the server that has its key.
     pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        let (mut connection, made) = self.connection().await?;
-        let reply = command.query_async(&mut connection).await;
-        if let Err(error) = &reply {
-            self.heed(error, made).await;
-        }
-        reply
-    }
-
-    /// Gives up a shared connection that led to such an error.
-    async fn heed(&self, error: &RedisError, (generation, epoch): (u64, u64)) {
-        self.source.heed(error, epoch);
-        if error.is_io_error() {
-            // Also after a timeout: what was sent may still be answered, to nobody.
-            let mut shared = self.shared.lock().await;
-            if shared.generation == generation {
-                shared.connection = None;
-            }
-        }
-    }
-
-    /// The shared connection, with its generation and epoch.
-    async fn connection(&self) -> RedisResult<(MultiplexedConnection, (u64, u64))> {
-        let mut shared = self.shared.lock().await;
-        let epoch = self.source.epoch();
-        if shared.epoch != epoch {
-            shared.connection = None;
-        }
-        if let Some(connection) = &shared.connection {
-            return Ok((connection.clone(), (shared.generation, epoch)));
-        }
-        if shared.failed.is_some_and(|at| at.elapsed() < CONNECT_PAUSE) {
-            return Err(RedisError::from((ErrorKind::Io, "not connected")));
-        }
-        match self.source.connect(&within(RESPONSE_TIMEOUT)).await {
-            Ok(connection) => {
-                shared.generation += 1;
-                shared.epoch = epoch;
-                shared.failed = None;
-                shared.connection = Some(connection.clone());
-                Ok((connection, (shared.generation, epoch)))
-            }
-            Err(error) => {
-                shared.failed = Some(Instant::now());
-                Err(error)
-            }
+        match self.cluster().await? {
+            None => self.first[0].query(command).await,
+            // Boxed, so that the calls of a single store do not carry its size.
+            Some(cluster) => Box::pin(cluster.query(command)).await,
         }
     }
 
@@ -139,51 +214,80 @@ impl Store {
             .map_err(|error| self.fault(&error))
     }
 
-    /// Sends commands together, outside a script.
-    pub(crate) async fn run_pipeline(&self, pipeline: &::redis::Pipeline) -> Result<()> {
-        let (mut connection, made) = self
-            .connection()
-            .await
-            .map_err(|error| self.fault(&error))?;
-        let reply = pipeline.query_async(&mut connection).await;
-        if let Err(error) = &reply {
-            self.heed(error, made).await;
-        }
+    /// Sends one command to this server.
+    pub(crate) async fn run_at<T: FromRedisValue>(&self, node: &Node, command: &Cmd) -> Result<T> {
+        let reply = match node.query(command).await {
+            Err(error) if error.is_connection_dropped() => node.query(command).await,
+            reply => reply,
+        };
         reply.map_err(|error| self.fault(&error))
     }
 
-    /// The only clock that decides anything.
-    pub(crate) async fn now(&self) -> Result<StoreTime> {
-        let (seconds, micros): (u64, u64) = self.run(&::redis::cmd("TIME")).await?;
+    /// Sends commands on keys of one slot together, outside a script.
+    pub(crate) async fn run_pipeline(&self, pipeline: &Pipeline) -> Result<()> {
+        let sent = async {
+            match self.cluster().await? {
+                None => self.first[0].pipeline(pipeline).await,
+                Some(cluster) => Box::pin(cluster.pipeline(pipeline)).await,
+            }
+        };
+        sent.await.map_err(|error| self.fault(&error))
+    }
+
+    /// The only clock that decides anything about what is stored under this key.
+    pub(crate) async fn now(&self, key: &str) -> Result<StoreTime> {
+        let told = match self.time(key).await {
+            Err(error) if error.is_connection_dropped() => self.time(key).await,
+            told => told,
+        };
+        let (seconds, micros) = told.map_err(|error| self.fault(&error))?;
         Ok(StoreTime(seconds * 1_000 + micros / 1_000))
     }
 
-    /// A connection that one caller owns, for blocking reads.
-    pub(crate) async fn exclusive(&self) -> Result<Exclusive> {
-        let connection = self.exclusive.get(CONNECT_TIMEOUT).await;
-        connection.map_err(|error| self.fault(&error))
+    async fn time(&self, key: &str) -> RedisResult<(u64, u64)> {
+        let time = ::redis::cmd("TIME");
+        match self.cluster().await? {
+            None => self.first[0].query(&time).await,
+            Some(cluster) => {
+                let slot = Slot::of(key.as_bytes());
+                Box::pin(cluster.query_at(slot, &time)).await
+            }
+        }
     }
 
-    /// A connection that one submit owns while it waits for disk or replicas.
-    pub(crate) async fn durable(&self) -> Result<Exclusive> {
-        // Others may wait on all of them.
-        let connection = self.durable.get(2 * RESPONSE_TIMEOUT).await;
-        connection.map_err(|error| self.fault(&error))
+    /// A connection that one caller owns, for blocking reads of keys in the slot of this one.
+    pub(crate) async fn exclusive(&self, key: &str) -> Result<Exclusive> {
+        let connected = async {
+            let (node, of) = self.node_of(key).await?;
+            let held = heeded(node.exclusive().await, &node, of.as_ref())?;
+            Ok(Exclusive::new(held, node, of))
+        };
+        connected.await.map_err(|error| self.fault(&error))
     }
 
-    /// A connection that hears what is published on one channel.
+    /// A connection that one submit owns while it waits for disk or replicas of
+    /// the server that has this key.
+    pub(crate) async fn durable(&self, key: &str) -> Result<Exclusive> {
+        let connected = async {
+            let (node, of) = self.node_of(key).await?;
+            let held = heeded(node.durable().await, &node, of.as_ref())?;
+            Ok(Exclusive::new(held, node, of))
+        };
+        connected.await.map_err(|error| self.fault(&error))
+    }
+
+    /// A connection that hears what is published on one channel. A cluster
+    /// carries what is published to all of its servers.
     pub(crate) async fn subscribe(&self, channel: &str) -> Result<Subscription> {
-        let epochs = Some(self.source.epochs());
-        let connected = self.source.subscribe();
-        let subscribed = Subscription::start(connected, channel, epochs).await;
-        subscribed.map_err(|error| self.fault(&error))
+        let subscribed = async {
+            let (node, of) = self.node_of(channel).await?;
+            heeded(node.subscribe(channel).await, &node, of.as_ref())
+        };
+        subscribed.await.map_err(|error| self.fault(&error))
     }
 
     /// What an error of Redis means to a caller. The words of Redis stay in the log.
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as a property of this store, and Cluster will need it"
-    )]
+    #[expect(clippy::unused_self, reason = "reads as a property of this store")]
     pub(crate) fn fault(&self, error: &RedisError) -> Error {
         let text = error.detail().unwrap_or_default();
         let fault = match (error.kind(), error.code().unwrap_or_default()) {
@@ -198,16 +302,27 @@ impl Store {
             _ => Error::StoreUnavailable,
         };
         tracing::debug!(%error, %fault, "redis refused a command");
-        if matches!(fault, Error::StoreUnavailable) && !error.is_io_error() {
+        let is_moving = matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+            )
+        );
+        if matches!(fault, Error::StoreUnavailable) && !error.is_io_error() && !is_moving {
             tracing::warn!(%error, "unexpected answer from redis");
         }
         fault
     }
 }
 
-/// Answers within `response`.
-fn within(response: Duration) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(response))
+/// Tells the cluster of a server that can not be connected to.
+fn heeded<T>(connected: RedisResult<T>, node: &Arc<Node>, of: Option<&Of>) -> RedisResult<T> {
+    if let (Err(error), Some((cluster, _))) = (&connected, of) {
+        cluster.heed(error, node);
+    }
+    connected
 }

@@ -188,7 +188,7 @@ impl JobQueue {
         }
         recent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| b.id.cmp(&a.id)));
         recent.truncate(RECENT);
-        let time = self.core.store.now().await?;
+        let time = self.core.now().await?;
         Ok(Snapshot {
             time,
             round_trip,

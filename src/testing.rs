@@ -1,6 +1,7 @@
 //! For tests: a redis-server child process, queues of their own on it, and a
 //! proxy that answers with errors.
 
+mod cluster;
 mod sentinels;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ pub use self::faults::{Fault, FaultyRedis};
 use crate::job::Namespace;
 use crate::queue::{JobQueue, QueueConfig};
 
+pub use cluster::{MASTERS, TestCluster, server_of};
 pub use sentinels::TestSentinels;
 
 /// How long a test waits for anything before it fails.
@@ -101,13 +103,17 @@ impl TestRedis {
     /// When there is no redis-server to start.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for redis");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener
             .local_addr()
             .expect("a bound listener has an address")
             .port();
         drop(listener);
+        Self::start_at(port, arguments)
+    }
+
+    fn start_at(port: u16, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for redis");
         let arguments = arguments
             .iter()
             .map(|&argument| argument.to_owned())
@@ -148,7 +154,11 @@ impl TestRedis {
     /// # Panics
     /// When it does not come up.
     pub fn resume(&mut self) {
-        let child = Command::new("redis-server")
+        let mut command = Command::new(redis_server());
+        if knows_debug() {
+            command.args(["--enable-debug-command", "local"]);
+        }
+        let child = command
             .args([
                 "--port",
                 &self.port.to_string(),
@@ -157,7 +167,6 @@ impl TestRedis {
                 "--daemonize",
                 "no",
             ])
-            .args(["--enable-debug-command", "local"])
             .arg("--dir")
             .arg(self.folder.path())
             .args(&self.arguments)
@@ -206,6 +215,12 @@ impl TestRedis {
     /// While it is stopped.
     pub fn thaw(&self) {
         self.signal("-CONT");
+    }
+
+    /// Whether it was started and not ended since.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     fn signal(&self, signal: &str) {
@@ -348,20 +363,52 @@ where
     }
 }
 
-/// One server for all tests of this process.
-fn shared_redis() -> String {
-    static SHARED: OnceLock<TestRedis> = OnceLock::new();
-    SHARED.get_or_init(start_guarded).url()
+/// The redis-server of the tests: that of the machine, unless the variable
+/// `JOBFLOW_TEST_REDIS` names another program.
+#[must_use]
+pub fn redis_server() -> String {
+    std::env::var("JOBFLOW_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// Statics are never dropped, so a shell ends the shared server when this
+/// Whether the server takes the option that allows `DEBUG`, which before Redis
+/// 7 needed no leave.
+fn knows_debug() -> bool {
+    static KNOWS: OnceLock<bool> = OnceLock::new();
+    *KNOWS.get_or_init(|| {
+        let told = Command::new(redis_server()).arg("--version").output();
+        let told = told.expect("redis-server is installed (cargo xtask setup)");
+        // Redis server v=7.0.15 …
+        let told = String::from_utf8_lossy(&told.stdout);
+        let major = told.split("v=").nth(1).and_then(|v| v.split('.').next());
+        major.is_none_or(|major| major.parse().is_ok_and(|major: u32| major >= 7))
+    })
+}
+
+/// One store for all tests of this process: a server, or a cluster where the
+/// variable `JOBFLOW_TEST_STORE` says `cluster`.
+fn shared_redis() -> String {
+    static SHARED: OnceLock<TestRedis> = OnceLock::new();
+    match std::env::var("JOBFLOW_TEST_STORE").as_deref() {
+        Ok("cluster") => TestCluster::shared().servers()[0].url(),
+        Ok(other) => panic!("JOBFLOW_TEST_STORE={other} is no store of tests"),
+        Err(_) => {
+            let redis = SHARED.get_or_init(|| {
+                let redis = TestRedis::start();
+                guard(&redis);
+                redis
+            });
+            redis.url()
+        }
+    }
+}
+
+/// Statics are never dropped, so a shell ends a shared server when this
 /// process has gone.
 #[expect(
     clippy::zombie_processes,
     reason = "the shell outlives this process by design"
 )]
-fn start_guarded() -> TestRedis {
-    let redis = TestRedis::start();
+fn guard(redis: &TestRedis) {
     let (pid, me) = (redis.pid(), std::process::id());
     let guard =
         format!("while kill -0 {me} 2>/dev/null; do sleep 1; done; kill -9 {pid}; rm -rf \"$0\"");
@@ -373,5 +420,4 @@ fn start_guarded() -> TestRedis {
         .stderr(Stdio::null())
         .spawn()
         .expect("sh runs");
-    redis
 }

@@ -198,28 +198,15 @@ impl JobQueue {
         known.extend([keys::bulks(namespace), keys::running_bulks(namespace)]);
         let of_one = [keys::worker, keys::running, keys::signal, keys::bulk_lock]
             .map(|key| key(namespace, ""));
-        for pattern in keys::pattern(namespace) {
-            let mut cursor = 0_u64;
-            loop {
-                let mut scan = ::redis::cmd("SCAN");
-                scan.arg(cursor)
-                    .arg("MATCH")
-                    .arg(&pattern)
-                    .arg("COUNT")
-                    .arg(STEP);
-                let (next, found): (u64, Vec<String>) = self.core.store.run(&scan).await?;
-                let strange = found.into_iter().filter(|key| {
-                    let is_of_one = of_one.iter().any(|start| key.starts_with(start));
-                    !known.contains(key) && !is_of_one
-                });
-                report
-                    .problems
-                    .extend(strange.map(|key| format!("key {key} belongs to nobody")));
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
-            }
+        let mut names = self.core.key_names(STEP).await?;
+        while let Some(found) = names.next(&self.core).await? {
+            let strange = found.into_iter().filter(|key| {
+                let is_of_one = of_one.iter().any(|start| key.starts_with(start));
+                !known.contains(key) && !is_of_one
+            });
+            report
+                .problems
+                .extend(strange.map(|key| format!("key {key} belongs to nobody")));
         }
         Ok(())
     }

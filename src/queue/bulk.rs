@@ -182,7 +182,7 @@ impl JobQueue {
             return Ok(record.operation(String::new(), None));
         }
         self.prune_bulks().await?;
-        record.created_ms = self.core.store.now().await?.0;
+        record.created_ms = self.core.now().await?.0;
         let id = self.store_bulk(&record, new.request_id).await?;
         self.core.bulk_started.notify_one();
         self.get_bulk(&id).await

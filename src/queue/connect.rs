@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::coalesce::Coalescer;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::job::{Namespace, QueueName};
+use crate::job::{Namespace, QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
 use crate::options::{DEFAULT_CRASH_CAP, Retention};
 use crate::queue::finish::{self, PreparedFinish};
@@ -23,6 +24,9 @@ use crate::state::JobState;
 /// How long a queue counts as registered before it is said again: a store
 /// that came back empty learns of its queues within this time.
 const REGISTER_EVERY: Duration = Duration::from_secs(10);
+/// How long that may take, and when it is tried again where it failed.
+const SAY_AGAIN_WITHIN: Duration = Duration::from_millis(250);
+const SAY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const MAX_REPLICAS: u32 = 16;
 const MAX_DURABILITY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -179,18 +183,31 @@ impl JobQueue {
     /// `STORE_UNAVAILABLE` when it does not answer, `STORE_UNSAFE` when its
     /// eviction policy could delete jobs and the configuration does not allow that.
     pub async fn check_store(&self) -> Result<StoreInfo> {
-        let asked = Instant::now();
-        // `INFO` tells the policy even where `CONFIG` is not allowed.
-        let info = Info::read(&self.core, "everything").await?;
-        let policy = info.text("maxmemory_policy");
-        if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
-            let policy = policy.to_owned();
-            return Err(Error::StoreUnsafe { policy });
+        let mut found = Err(Error::StoreUnavailable);
+        for node in self.core.store.nodes().await? {
+            let asked = Instant::now();
+            // `INFO` tells the policy even where `CONFIG` is not allowed.
+            let info = match Info::read(&self.core, &node).await {
+                Ok(info) => info,
+                // The rest of a cluster works without this server.
+                Err(error) => {
+                    found = found.or(Err(error));
+                    continue;
+                }
+            };
+            let policy = info.text("maxmemory_policy");
+            if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
+                let policy = policy.to_owned();
+                return Err(Error::StoreUnsafe { policy });
+            }
+            found = found.or_else(|_| {
+                Ok(StoreInfo {
+                    version: info.text("redis_version").to_owned(),
+                    round_trip: asked.elapsed(),
+                })
+            });
         }
-        Ok(StoreInfo {
-            version: info.text("redis_version").to_owned(),
-            round_trip: asked.elapsed(),
-        })
+        found
     }
 
     /// The queues that were ever submitted to or worked on, by name.
@@ -225,27 +242,46 @@ impl Core {
     /// ever in a queue nobody looks at.
     pub(crate) async fn register(&self, queue: &QueueName) -> Result<Arc<QueueKeys>> {
         let keys = self.keys(queue);
-        let fresh = {
+        let said = {
             let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            let said = queues.get(queue).and_then(|registration| registration.said);
-            said.is_some_and(|at| at.elapsed() < REGISTER_EVERY)
+            queues.get(queue).and_then(|registration| registration.said)
         };
-        if !fresh {
-            let set = keys::queues(&self.config.namespace);
-            let mut add = ::redis::cmd("SADD");
-            match self.store.run::<()>(add.arg(set).arg(queue.as_str())).await {
+        let Some(said) = said else {
+            return match self.say(queue).await {
                 // A full store refuses this even for a queue it knows. Claims must go
                 // on, or it would never drain; a submit is refused by its script.
-                Err(Error::StoreOutOfMemory) => return Ok(keys),
-                said => said?,
-            }
-            crate::failpoint!("register.listed");
-            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(registration) = queues.get_mut(queue) {
-                registration.said = Some(Instant::now());
+                Ok(()) | Err(Error::StoreOutOfMemory) => Ok(keys),
+                Err(error) => Err(error),
+            };
+        };
+        if said.elapsed() >= REGISTER_EVERY {
+            // In a cluster the list may be on a server that has gone, and the
+            // queue on one that has not: it is known, and goes on.
+            let again = timeout(SAY_AGAIN_WITHIN, self.say(queue)).await;
+            if !matches!(again, Ok(Ok(()))) {
+                let soon = REGISTER_EVERY.saturating_sub(SAY_AGAIN_AFTER);
+                self.said(queue, Instant::now().checked_sub(soon).unwrap_or(said));
             }
         }
         Ok(keys)
+    }
+
+    async fn say(&self, queue: &QueueName) -> Result<()> {
+        let set = keys::queues(&self.config.namespace);
+        let mut add = ::redis::cmd("SADD");
+        self.store
+            .run::<()>(add.arg(set).arg(queue.as_str()))
+            .await?;
+        crate::failpoint!("register.listed");
+        self.said(queue, Instant::now());
+        Ok(())
+    }
+
+    fn said(&self, queue: &QueueName, at: Instant) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registration) = queues.get_mut(queue) {
+            registration.said = Some(at);
+        }
     }
 
     /// The durability of a queue as a submit last found it. The script of a
@@ -267,6 +303,13 @@ impl Core {
     pub(crate) fn forget_queue(&self, queue: &QueueName) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.remove(queue);
+    }
+
+    /// The time by the clock of what belongs to no queue. In a cluster each
+    /// server has a clock: times of a queue are not to be compared with it.
+    pub(crate) async fn now(&self) -> Result<StoreTime> {
+        let key = keys::queues(&self.config.namespace);
+        self.store.now(&key).await
     }
 
     pub(crate) async fn known_queues(&self) -> Result<Vec<QueueName>> {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::queue::JobQueue;
 use crate::queue::info::Info;
 use crate::queue::integrity::{Damage, Mend, Walked};
+use crate::redis::Node;
 
 /// The oldest Redis that has every command that is used.
 const OLDEST: [u32; 2] = [6, 2];
@@ -65,14 +66,20 @@ impl JobQueue {
     /// # Errors
     /// Any fault of the store; what was mended before stays so.
     pub async fn check_integrity(&self, mend: Mend) -> Result<Integrity> {
-        let info = Info::read(&self.core, "everything").await?;
-        let mut findings = vec![
-            version(&info),
-            eviction(&info),
-            persistence(&info),
-            memory(&info),
-            latency(self.median_round_trip().await?),
-        ];
+        let nodes = self.core.store.nodes().await?;
+        let mut findings = Vec::new();
+        for node in &nodes {
+            let info = Info::read(&self.core, node).await?;
+            let of_node = [
+                version(&info),
+                eviction(&info),
+                persistence(&info),
+                memory(&info),
+                latency(self.median_round_trip(node).await?),
+            ];
+            let several = nodes.len() > 1;
+            findings.extend(of_node.map(|found| if several { found.at(node) } else { found }));
+        }
         let walked = self.look_for_damage(mend).await?;
         findings.push(jobs(&walked, mend));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -90,11 +97,12 @@ impl JobQueue {
         })
     }
 
-    async fn median_round_trip(&self) -> Result<Duration> {
+    async fn median_round_trip(&self, node: &Node) -> Result<Duration> {
         let mut times = [Duration::ZERO; PINGS];
         for time in &mut times {
             let asked = Instant::now();
-            self.core.store.run::<String>(&::redis::cmd("PING")).await?;
+            let ping = ::redis::cmd("PING");
+            self.core.store.run_at::<String>(node, &ping).await?;
             *time = asked.elapsed();
         }
         times.sort_unstable();
@@ -115,6 +123,12 @@ impl Finding {
             description: description.into(),
             advice,
         }
+    }
+
+    /// The same, found at one server of several.
+    fn at(mut self, node: &Node) -> Self {
+        self.description = format!("{}: {}", node.address(), self.description);
+        self
     }
 }
 

@@ -98,11 +98,12 @@ impl JobQueue {
     /// `JOB_NOT_FOUND`, `CORRUPT_RECORD`, and any fault of the store.
     pub async fn explain(&self, id: JobId) -> Result<Explanation> {
         let job = self.get(id).await?;
+        let keys = self.core.keys(&job.queue);
         let (ahead, queue, workers, now) = tokio::try_join!(
             self.ahead_of(&job),
             self.queue_snapshot(&job.queue),
             self.list_workers(),
-            self.core.store.now(),
+            self.core.store.now(keys.config()),
         )?;
         Ok(judge::explain(&Facts {
             job,

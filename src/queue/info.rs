@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::queue::Core;
+use crate::redis::Node;
 
 /// Fields by name, as the store spells them.
 pub(crate) struct Info(String);
@@ -11,10 +12,13 @@ impl Info {
         Self(text.into())
     }
 
-    /// Asks for a section, or for `everything`.
-    pub(crate) async fn read(core: &Core, section: &str) -> Result<Self> {
+    /// Asks one server for all of it.
+    pub(crate) async fn read(core: &Core, node: &Node) -> Result<Self> {
         let mut info = ::redis::cmd("INFO");
-        core.store.run(info.arg(section)).await.map(Self)
+        core.store
+            .run_at(node, info.arg("everything"))
+            .await
+            .map(Self)
     }
 
     /// The value of a field; empty when there is none.

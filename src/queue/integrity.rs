@@ -206,28 +206,18 @@ impl JobQueue {
     /// tags, for queues that are not listed, and for what is not ours.
     async fn walk_keys(&self, mend: Mend, walked: &mut Walked) -> Result<()> {
         let namespace = &self.core.config.namespace;
-        for pattern in keys::pattern(namespace) {
-            let mut cursor = 0_u64;
-            loop {
-                let mut scan = ::redis::cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(&pattern);
-                scan.arg("COUNT").arg(KEYS_STEP);
-                let (next, found): (u64, Vec<String>) = self.core.store.run(&scan).await?;
-                for key in found {
-                    match keys::read(namespace, &key) {
-                        keys::Found::Namespace => {}
-                        keys::Found::Tag(queue, tag) => {
-                            self.walk(&queue, "tag", &tag, mend, walked).await?;
-                        }
-                        keys::Found::Queue(queue) => {
-                            self.look_at_queue(queue, &key, mend, walked).await?;
-                        }
-                        keys::Found::Stray => walked.stray(&key),
+        let mut names = self.core.key_names(KEYS_STEP).await?;
+        while let Some(found) = names.next(&self.core).await? {
+            for key in found {
+                match keys::read(namespace, &key) {
+                    keys::Found::Namespace => {}
+                    keys::Found::Tag(queue, tag) => {
+                        self.walk(&queue, "tag", &tag, mend, walked).await?;
                     }
-                }
-                cursor = next;
-                if cursor == 0 {
-                    break;
+                    keys::Found::Queue(queue) => {
+                        self.look_at_queue(queue, &key, mend, walked).await?;
+                    }
+                    keys::Found::Stray => walked.stray(&key),
                 }
             }
         }

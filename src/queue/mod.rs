@@ -15,6 +15,7 @@ mod finish;
 mod info;
 mod inspect;
 mod integrity;
+mod key_names;
 mod kinds;
 mod list;
 mod logs;

@@ -2,10 +2,11 @@
 //! sent behind it finds what is there.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Cmd, RedisResult, Value};
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::job::QueueName;
@@ -13,9 +14,20 @@ use crate::lua::{self, Call};
 use crate::queue::{Claim, Claimed, Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
-/// Waits on the wake lists of some queues, on a connection of its own.
+/// How long blocks on other servers may take to end.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Waits on the wake lists of some queues, on connections of its own: one, or
+/// in a cluster one for each slot.
 pub struct Waiter {
     queue: JobQueue,
+    wakes: Vec<String>,
+    /// The wake lists by their slots, once the store is there to tell.
+    blocks: Vec<Block>,
+}
+
+/// A connection that blocks on the wake lists of one slot.
+struct Block {
     wakes: Vec<String>,
     connection: Option<(Exclusive, i64)>,
 }
@@ -31,7 +43,7 @@ impl JobQueue {
         Waiter {
             queue: self.clone(),
             wakes,
-            connection: None,
+            blocks: Vec::new(),
         }
     }
 }
@@ -84,27 +96,98 @@ impl Waiter {
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
     ) -> Result<RedisResult<Value>> {
-        let core = Arc::clone(&self.queue.core);
+        let core = &self.queue.core;
+        if self.blocks.is_empty() {
+            let wakes = self.wakes.iter().cloned();
+            let groups = core.store.by_slot(wakes, |wake| wake).await?;
+            let block = |wakes| Block {
+                wakes,
+                connection: None,
+            };
+            self.blocks = groups.into_iter().map(block).collect();
+        }
+        match &mut self.blocks[..] {
+            [] => {
+                tokio::time::timeout(at_most.min(BLOCK), interrupt)
+                    .await
+                    .ok();
+                Ok(Ok(Value::Nil))
+            }
+            [only] => only.block(core, behind, at_most, interrupt).await,
+            several => block_on_each(core, several, at_most, interrupt).await,
+        }
+    }
+}
+
+/// Blocks on all; the first that is woken ends the others. One that can not
+/// block leaves it to them: in a cluster its server may have gone.
+async fn block_on_each(
+    core: &Core,
+    blocks: &mut [Block],
+    at_most: Duration,
+    interrupt: impl Future<Output = ()>,
+) -> Result<RedisResult<Value>> {
+    let woken = CancellationToken::new();
+    let blocked = join_all(blocks.iter_mut().map(async |block| {
+        let answer = block.block(core, None, at_most, woken.cancelled()).await;
+        if answer.is_ok() {
+            woken.cancel();
+        }
+        answer
+    }));
+    let over = async {
+        tokio::select! {
+            () = interrupt => woken.cancel(),
+            () = woken.cancelled() => {}
+        }
+        // What does not end now is on a server that does not answer.
+        tokio::time::sleep(SETTLE).await;
+    };
+    tokio::select! {
+        answers = blocked => {
+            let mut answers = answers.into_iter();
+            let first = answers.next().unwrap_or(Ok(Ok(Value::Nil)));
+            answers.fold(first, Result::or)
+        }
+        () = over => Ok(Ok(Value::Nil)),
+    }
+}
+
+impl Block {
+    async fn block(
+        &mut self,
+        core: &Core,
+        behind: Option<&Call>,
+        at_most: Duration,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<RedisResult<Value>> {
         let (connection, client_id) = match &mut self.connection {
             Some(held) if !held.0.is_broken() => held,
-            slot => slot.insert(connect(&core).await?),
+            slot => slot.insert(connect(core, &self.wakes[0]).await?),
         };
         let mut block = ::redis::pipe();
         block.cmd("BLPOP").arg(&self.wakes).arg(BLOCK.as_secs_f64());
         if let Some(call) = behind {
             block.add_command(call.command().clone());
         }
+        let node = connection.node();
+        // Ends the block from outside, so that no wake-up is given to an answer nobody reads.
+        let unblock = async || {
+            let mut unblock = Cmd::new();
+            unblock.arg("CLIENT").arg("UNBLOCK").arg(*client_id);
+            core.store.run_at::<Value>(&node, &unblock).await
+        };
         let blocked = connection.query_each(block);
         tokio::pin!(blocked, interrupt);
         let answered = tokio::select! {
             answered = &mut blocked => answered,
             // Redis ends a block up to 100 ms late; a due job must not wait for that.
             () = tokio::time::sleep(at_most), if at_most < BLOCK => {
-                unblock(&core, *client_id).await?;
+                unblock().await?;
                 blocked.await
             }
             () = &mut interrupt => {
-                unblock(&core, *client_id).await?;
+                unblock().await?;
                 blocked.await
             }
         };
@@ -121,18 +204,11 @@ impl Waiter {
     }
 }
 
-async fn connect(core: &Core) -> Result<(Exclusive, i64)> {
-    let mut connection = core.store.exclusive().await?;
+async fn connect(core: &Core, wake: &str) -> Result<(Exclusive, i64)> {
+    let mut connection = core.store.exclusive(wake).await?;
     let id = connection
         .query(::redis::cmd("CLIENT").arg("ID"))
         .await
         .map_err(|error| core.store.fault(&error))?;
     Ok((connection, id))
-}
-
-/// Ends the block from outside, so that no wake-up is given to an answer nobody reads.
-async fn unblock(core: &Core, client_id: i64) -> Result<()> {
-    let mut unblock = Cmd::new();
-    unblock.arg("CLIENT").arg("UNBLOCK").arg(client_id);
-    core.store.run(&unblock).await
 }

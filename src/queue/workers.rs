@@ -139,7 +139,7 @@ impl JobQueue {
         let mut get = ::redis::cmd("MGET");
         let (described, running): (Option<String>, Option<String>) =
             store.run(get.arg(worker).arg(running)).await?;
-        let now = store.now().await?;
+        let now = self.core.now().await?;
         let snapshot = said
             .zip(described)
             .and_then(|(said, described)| snapshot(&described, StoreTime(said), now));
@@ -171,7 +171,7 @@ impl JobQueue {
             get.arg(keys::worker(namespace, id));
         }
         let described: Vec<Option<String>> = self.core.store.run(&get).await?;
-        let now = self.core.store.now().await?;
+        let now = self.core.now().await?;
         let workers = beats
             .iter()
             .zip(described)

@@ -8,8 +8,9 @@ use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
 use bb8_redis::bb8::{self, ManageConnection as _};
 use tokio::time::timeout;
 
+use super::cluster::{Cluster, Slot};
+use super::node::{Node, within};
 use super::source::Source;
-use super::within;
 
 /// At most so many connections of one purpose.
 pub(super) struct Pool(bb8::Pool<Manager>);
@@ -27,26 +28,37 @@ impl Pool {
     }
 
     /// One that is idle or new, or that somebody gives back within `patience`.
-    pub(super) async fn get(&self, patience: Duration) -> RedisResult<Exclusive> {
+    pub(super) async fn get(&self, patience: Duration) -> RedisResult<Held> {
         let none = || RedisError::from((ErrorKind::Io, "no connection became free"));
         match timeout(patience, self.0.get_owned()).await {
-            Ok(Ok(connection)) => Ok(Exclusive(connection)),
+            Ok(Ok(connection)) => Ok(connection),
             Ok(Err(bb8::RunError::User(error))) => Err(error),
             Ok(Err(bb8::RunError::TimedOut)) | Err(_) => Err(none()),
         }
     }
 }
 
+pub(super) type Held = bb8::PooledConnection<'static, Manager>;
+
 /// A connection of one's own; it is closed, not reused, once it has failed.
-pub(crate) struct Exclusive(bb8::PooledConnection<'static, Manager>);
+pub(crate) struct Exclusive {
+    held: Held,
+    node: Arc<Node>,
+    /// Where it is to one node of a cluster: which slot that node served then.
+    of: Option<(Arc<Cluster>, Slot)>,
+}
 
 impl Exclusive {
+    pub(super) fn new(held: Held, node: Arc<Node>, of: Option<(Arc<Cluster>, Slot)>) -> Self {
+        Self { held, node, of }
+    }
+
     /// Sends one command. When the returned future is dropped before its end,
     /// the answer is still under way: the connection counts as broken.
     pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
-        self.0.broken = true;
-        let reply = command.query_async(&mut self.0.connection).await;
-        self.0.broken = matches!(&reply, Err(error) if self.0.heed(error));
+        self.held.broken = true;
+        let reply = command.query_async(&mut self.held.connection).await;
+        self.held.broken = matches!(&reply, Err(error) if self.heed(error));
         reply
     }
 
@@ -55,40 +67,61 @@ impl Exclusive {
         &mut self,
         mut commands: Pipeline,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
-        self.0.broken = true;
+        self.held.broken = true;
         commands.ignore_errors();
         let replies: RedisResult<Vec<RedisResult<Value>>> =
-            commands.query_async(&mut self.0.connection).await;
-        self.0.broken = match &replies {
+            commands.query_async(&mut self.held.connection).await;
+        self.held.broken = match &replies {
             Ok(replies) => {
                 let mut errors = replies.iter().filter_map(|reply| reply.as_ref().err());
-                errors.any(|error| self.0.heed(error))
+                errors.any(|error| self.heed(error))
             }
-            Err(error) => self.0.heed(error),
+            Err(error) => self.heed(error),
         };
         replies
     }
 
-    /// It has failed, or leads to a server that is no longer the master.
+    /// Whether nothing more is to be had here after such an error.
+    fn heed(&self, error: &RedisError) -> bool {
+        let is_elsewhere = match &self.of {
+            Some((cluster, _)) => cluster.heed(error, &self.node),
+            None => false,
+        };
+        self.held.heed(error) || is_elsewhere
+    }
+
+    /// It has failed, or leads to a server that is no longer the one to ask.
     pub(crate) fn is_broken(&self) -> bool {
-        self.0.is_broken()
+        self.held.is_broken()
+    }
+
+    /// The server that it leads to.
+    pub(crate) fn node(&self) -> Arc<Node> {
+        Arc::clone(&self.node)
     }
 
     /// Replaces it by a new one, also where others are idle: what broke this
     /// one has probably broken them.
     pub(crate) async fn renew(&mut self) -> RedisResult<()> {
-        *self.0 = self.0.manager.connect().await?;
+        if let Some((cluster, slot)) = &self.of {
+            let owner = cluster.owner(*slot)?;
+            if !Arc::ptr_eq(&owner, &self.node) {
+                (self.held, self.node) = (owner.durable().await?, owner);
+                return Ok(());
+            }
+        }
+        *self.held = self.held.manager.connect().await?;
         Ok(())
     }
 
     /// How its store flushes, as it was found not longer ago than this.
     pub(crate) fn flushing(&self, at_most: Duration) -> Option<Flushing> {
-        let (found, flushing) = self.0.flushing?;
+        let (found, flushing) = self.held.flushing?;
         (found.elapsed() < at_most).then_some(flushing)
     }
 
     pub(crate) fn found_flushing(&mut self, flushing: Flushing) {
-        self.0.flushing = Some((Instant::now(), flushing));
+        self.held.flushing = Some((Instant::now(), flushing));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the store is: at a fixed address, or where sentinels say its master is.
+//! Where a server is: at a fixed address, or where sentinels say the master is.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The port of a sentinel that is given without one.
 const SENTINEL_PORT: u16 = 26_379;
 const SENTINEL_SCHEME: &str = "redis+sentinel://";
+const CLUSTER_SCHEME: &str = "redis+cluster://";
+/// The port of a server that is given without one.
+const PORT: u16 = 6_379;
 /// What sentinels publish when another server has become the master.
 const SWITCHED: &str = "+switch-master";
 /// After a sentinel could not be listened to.
@@ -50,8 +53,10 @@ enum Way {
 
 /// What a URL says.
 #[derive(Debug)]
-enum Address {
+pub(super) enum Address {
     Fixed(Box<ConnectionInfo>),
+    /// Some servers of a cluster, which know the others.
+    Cluster(Vec<ConnectionInfo>),
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
         master: String,
@@ -61,46 +66,36 @@ enum Address {
 }
 
 impl Source {
-    /// Reads the URL, and follows the sentinels where it names some. Touches no
-    /// network before it returns.
-    pub(crate) fn open(url: &str) -> Result<Arc<Self>> {
-        let invalid = |_| {
-            Error::invalid(
-                "redis",
-                "must be a URL like redis://127.0.0.1:6379/ or \
-                 redis+sentinel://sentinel-1,sentinel-2/master-name",
-            )
-        };
-        let epoch = watch::Sender::new(0);
-        let distrusted = Mutex::default();
-        let (way, followed) = match Address::parse(url).map_err(invalid)? {
-            Address::Fixed(info) => (Way::Fixed(Client::open(*info).map_err(invalid)?), None),
-            Address::Sentinels {
+    /// A server at this place.
+    pub(super) fn at(info: ConnectionInfo) -> RedisResult<Arc<Self>> {
+        Ok(Arc::new(Self {
+            way: Way::Fixed(Client::open(info)?),
+            epoch: watch::Sender::new(0),
+            distrusted: Mutex::default(),
+        }))
+    }
+
+    /// The master that sentinels name. Touches no network before it returns.
+    pub(super) fn behind(
+        sentinels: Vec<ConnectionInfo>,
+        master: String,
+        node: &ConnectionInfo,
+    ) -> Arc<Self> {
+        let node = SentinelNodeConnectionInfo::default()
+            .set_redis_connection_info(node.redis_settings().clone())
+            .set_tcp_settings(tcp());
+        let followed = (sentinels.clone(), master.clone());
+        let source = Arc::new(Self {
+            way: Way::Sentinels {
                 sentinels,
                 master,
                 node,
-            } => {
-                let node = SentinelNodeConnectionInfo::default()
-                    .set_redis_connection_info(node.redis_settings().clone())
-                    .set_tcp_settings(tcp());
-                let followed = Some((sentinels.clone(), master.clone()));
-                let way = Way::Sentinels {
-                    sentinels,
-                    master,
-                    node,
-                };
-                (way, followed)
-            }
-        };
-        let source = Arc::new(Self {
-            way,
-            epoch,
-            distrusted,
+            },
+            epoch: watch::Sender::new(0),
+            distrusted: Mutex::default(),
         });
-        if let Some((sentinels, master)) = followed {
-            tokio::spawn(follow(Arc::downgrade(&source), sentinels, master));
-        }
-        Ok(source)
+        tokio::spawn(follow(Arc::downgrade(&source), followed.0, followed.1));
+        source
     }
 
     /// The present epoch: to be asked before a connection is made, and again
@@ -177,7 +172,7 @@ impl Source {
     }
 
     /// Begins a new epoch unless somebody has done so.
-    fn end(&self, epoch: u64) {
+    pub(super) fn end(&self, epoch: u64) {
         self.epoch.send_if_modified(|present| {
             let is_news = *present == epoch;
             *present += u64::from(is_news);
@@ -243,37 +238,72 @@ fn change(source: &Weak<Source>) {
 }
 
 impl Address {
+    pub(super) fn read(url: &str) -> Result<Self> {
+        Self::parse(url).map_err(|_| {
+            Error::invalid(
+                "redis",
+                "must be a URL like redis://127.0.0.1:6379/, redis+cluster://node-1,node-2/ or \
+                 redis+sentinel://sentinel-1,sentinel-2/master-name",
+            )
+        })
+    }
+
     fn parse(url: &str) -> RedisResult<Self> {
+        if let Some(rest) = url.strip_prefix(CLUSTER_SCHEME) {
+            return Self::parse_cluster(rest);
+        }
         let Some(rest) = url.strip_prefix(SENTINEL_SCHEME) else {
             return Ok(Self::Fixed(Box::new(plain(url)?)));
         };
-        let (login, rest) = match rest.rsplit_once('@') {
-            Some((login, rest)) => (format!("{login}@"), rest),
-            None => (String::new(), rest),
-        };
-        let odd = || RedisError::from((ErrorKind::InvalidClientConfig, "not host,host/name/db"));
+        let (login, rest) = login(rest);
         let (hosts, path) = rest.split_once('/').ok_or_else(odd)?;
         let (master, database) = path.split_once('/').unwrap_or((path, ""));
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/?#".contains(c);
         if master.is_empty() || master.contains(is_odd) {
             return Err(odd());
         }
-        let sentinels = hosts.split(',').map(|host| {
-            let behind_brackets = host.rsplit(']').next().unwrap_or(host);
-            if host.is_empty() {
-                Err(odd())
-            } else if behind_brackets.contains(':') {
-                plain(&format!("redis://{host}/"))
-            } else {
-                plain(&format!("redis://{host}:{SENTINEL_PORT}/"))
-            }
-        });
         Ok(Self::Sentinels {
-            sentinels: sentinels.collect::<RedisResult<_>>()?,
+            sentinels: each_host(hosts, "", SENTINEL_PORT)?,
             master: master.to_owned(),
             node: Box::new(plain(&format!("redis://{login}master/{database}"))?),
         })
     }
+
+    /// A cluster has one database only, so nothing stands behind the hosts.
+    fn parse_cluster(rest: &str) -> RedisResult<Self> {
+        let (login, hosts) = login(rest);
+        let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
+        if hosts.contains(['/', '?', '#']) {
+            return Err(odd());
+        }
+        Ok(Self::Cluster(each_host(hosts, &login, PORT)?))
+    }
+}
+
+/// The login in front of the hosts, with its `@`, and what is behind it.
+fn login(rest: &str) -> (String, &str) {
+    match rest.rsplit_once('@') {
+        Some((login, rest)) => (format!("{login}@"), rest),
+        None => (String::new(), rest),
+    }
+}
+
+fn each_host(hosts: &str, login: &str, port: u16) -> RedisResult<Vec<ConnectionInfo>> {
+    let each = hosts.split(',').map(|host| {
+        let behind_brackets = host.rsplit(']').next().unwrap_or(host);
+        if host.is_empty() {
+            Err(odd())
+        } else if behind_brackets.contains(':') {
+            plain(&format!("redis://{login}{host}/"))
+        } else {
+            plain(&format!("redis://{login}{host}:{port}/"))
+        }
+    });
+    each.collect()
+}
+
+fn odd() -> RedisError {
+    RedisError::from((ErrorKind::InvalidClientConfig, "an odd list of hosts"))
 }
 
 fn plain(url: &str) -> RedisResult<ConnectionInfo> {
@@ -299,7 +329,7 @@ mod tests {
                 let hosts = sentinels.iter().map(|info| info.addr().to_string());
                 (hosts.collect(), master, *node)
             }
-            Address::Fixed(_) => panic!("{url} names no sentinels"),
+            Address::Fixed(_) | Address::Cluster(_) => panic!("{url} names no sentinels"),
         }
     }
 
@@ -320,6 +350,23 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_a_cluster_has_hosts_and_a_login() {
+        for end in ["", "/"] {
+            let url = format!("redis+cluster://jf:p%40ss@a:1,b,[::1]{end}");
+            let Address::Cluster(hosts) = Address::parse(&url).unwrap() else {
+                panic!("{url} names no cluster");
+            };
+            let addresses: Vec<_> = hosts.iter().map(|info| info.addr().to_string()).collect();
+            assert_eq!(addresses[..2], ["a:1", "b:6379"]);
+            assert!(addresses[2].ends_with(":6379"));
+            for info in &hosts {
+                assert_eq!(info.redis_settings().username(), Some("jf"));
+                assert_eq!(info.redis_settings().password(), Some("p@ss"));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_such_url_is_refused() {
         for url in [
             "redis+sentinel://a:1",
@@ -329,6 +376,10 @@ mod tests {
             "redis+sentinel://a:x/jobs",
             "redis+sentinel://a:1/jobs/two",
             "redis+sentinel://a:1/jobs?x=y",
+            "redis+cluster://",
+            "redis+cluster://a,",
+            "redis+cluster://a/1",
+            "redis+cluster://a?x=y",
             "rediss+sentinel://a:1/jobs",
             "http://a/",
             "",
@@ -339,11 +390,7 @@ mod tests {
 
     #[test]
     fn an_epoch_ends_once_however_many_find_out() {
-        let source = Source {
-            way: Way::Fixed(Client::open("redis://127.0.0.1/").unwrap()),
-            epoch: watch::Sender::new(0),
-            distrusted: Mutex::default(),
-        };
+        let source = Source::at(plain("redis://127.0.0.1/").unwrap()).unwrap();
         let read_only = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "x"));
         let other = RedisError::from((ErrorKind::Server(ServerErrorKind::TryAgain), "x"));
         source.heed(&other, 0);

@@ -10,6 +10,7 @@ mod cancel;
 mod change;
 mod check;
 mod claim;
+mod cluster;
 mod count;
 mod dead_letters;
 mod deaf;
@@ -51,7 +52,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobflow::testing::{TestQueue, wait_for};
+use jobflow::testing::{TestQueue, server_of, wait_for};
 use jobflow::{
     Claimed, ClaimedJob, JobError, JobId, JobRecord, JobState, NewJob, Outcome, QueueName,
     QueueSnapshot, RunAt, StoreTime,
@@ -144,10 +145,14 @@ async fn lose_worker(queue: &TestQueue) {
     .await;
 }
 
-/// A plain connection to the store of a test, to look at what no call tells.
+/// A plain connection to the server that has the queue `default` of a test, to
+/// look at what no call tells.
 fn store(queue: &TestQueue) -> redis::Connection {
-    let client = redis::Client::open(queue.config().redis_url.as_str()).unwrap();
-    client.get_connection().unwrap()
+    connect(&server_of(&queue.config().redis_url, &key(queue, "")))
+}
+
+fn connect(url: &str) -> redis::Connection {
+    redis::Client::open(url).unwrap().get_connection().unwrap()
 }
 
 /// A key of the queue `default`.

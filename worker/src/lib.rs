@@ -70,6 +70,7 @@ pub mod handlers;
 mod execute;
 mod keeper;
 mod lease;
+mod resting;
 mod run;
 
 pub mod health;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::execute::{self, Crew};
+use crate::resting::Resting;
 use crate::trouble::Trouble;
 
 /// The most jobs one claim call gives.
@@ -50,6 +51,7 @@ pub(crate) struct Claimer {
     pub(crate) claim_size: usize,
     pub(crate) crew: Arc<Crew>,
     pub(crate) attempts: TaskTracker,
+    pub(crate) resting: Resting,
 }
 
 /// What a round of claims left.
@@ -187,12 +189,19 @@ impl Claimer {
     }
 
     /// Asks each queue for jobs until the slots are taken. Each turn begins
-    /// with another queue, so that a full one does not starve the rest.
+    /// with another queue, so that a full one does not starve the rest. Fails
+    /// when no queue could be asked.
     async fn claim_round(&self, turn: usize, mut slots: OwnedSemaphorePermit) -> Result<Round> {
         let mut next_due = None;
         let mut drained = true;
+        let mut failed = None;
+        let mut answered = false;
         let (later, first) = self.queues.split_at(turn % self.queues.len());
         for name in first.iter().chain(later) {
+            if let Some(until) = self.resting.until(name) {
+                next_due = next_due.into_iter().chain([until]).min();
+                continue;
+            }
             let claim = self.claim(name, &slots);
             if claim.limit == 0 {
                 return Ok(Round::More);
@@ -202,16 +211,28 @@ impl Claimer {
             let claimed = self
                 .queue
                 .claim(name, claim.limit, claim.lease, claim.worker)
-                .await?;
+                .await;
+            let claimed = match claimed {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::debug!(queue = %name, %error, "a queue can not be asked for jobs");
+                    if self.queues.len() > 1 {
+                        self.resting.begin(name);
+                    }
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            answered = true;
             drained &= claimed.jobs.len() < claim.limit;
             next_due = next_due.into_iter().chain(due_at(&claimed)).min();
             self.start(claimed, asked, &mut slots);
         }
-        Ok(if drained {
-            Round::Drained(next_due)
-        } else {
-            Round::More
-        })
+        match failed {
+            Some(error) if !answered => Err(error),
+            _ if drained => Ok(Round::Drained(next_due)),
+            _ => Ok(Round::More),
+        }
     }
 
     /// Sleeps until there may be work, and claims it where the sleep can bring it along.

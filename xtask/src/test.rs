@@ -1,34 +1,83 @@
 //! `cargo xtask test`: everything the tests need, then all of them.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::util::{self, Steps};
 use crate::{setup, torture, web};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask test [-- ARGUMENTS]
+Usage: cargo xtask test [--redis PROGRAM] [-- ARGUMENTS]
 
 Sets the machine up, builds the dashboard and the binaries, then runs
-`cargo test --workspace`, the sweep through all failpoints and two minutes of
-`cargo xtask torture`. The arguments go to `cargo test`; with any, there is
-neither sweep nor torture:
+`cargo test --workspace`, the integration tests once more on a cluster and on
+Redis 6.2, the sweep through all failpoints and two minutes of
+`cargo xtask torture`. The arguments go to `cargo test`; with any, that is all
+that is run:
 
   cargo xtask test -- a_stale_token
-  cargo xtask test -- --package jobflow --test it claim -- --nocapture";
+  cargo xtask test -- --package jobflow --test it claim -- --nocapture
+
+  --redis PROGRAM  the redis-server that tests start, instead of that of the machine
+  --cluster        the tests that share a store share a cluster";
+
+/// What starts stores of its own is the same whatever the others share.
+const OF_THE_SHARED_STORE: [&str; 8] = [
+    "--skip",
+    "cluster::",
+    "--skip",
+    "sentinel::",
+    "--skip",
+    "durability::",
+    "--skip",
+    "faults::",
+];
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
-    let arguments = match arguments {
-        [first, rest @ ..] if first == "--" => rest,
-        all => all,
+    let mut store = Store::default();
+    let mut rest = arguments;
+    let arguments = loop {
+        rest = match rest {
+            [first, rest @ ..] if first == "--" => break rest,
+            [first, program, rest @ ..] if first == "--redis" => {
+                store.redis = Some(program.into());
+                rest
+            }
+            [first, rest @ ..] if first == "--cluster" => {
+                store.cluster = true;
+                rest
+            }
+            all => break all,
+        };
     };
     let mut steps = Steps::new();
-    let outcome = run(&mut steps, arguments);
+    let outcome = run(&mut steps, &store, arguments);
     eprintln!();
     steps.summary();
     outcome
 }
 
-fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
+/// Which store the tests use.
+#[derive(Default)]
+struct Store {
+    redis: Option<PathBuf>,
+    cluster: bool,
+}
+
+impl Store {
+    fn tell(&self, cargo: &mut Command) {
+        if let Some(program) = &self.redis {
+            cargo.env("JOBFLOW_TEST_REDIS", program);
+        }
+        if self.cluster {
+            cargo.env("JOBFLOW_TEST_STORE", "cluster");
+        }
+    }
+}
+
+fn run(steps: &mut Steps, store: &Store, arguments: &[String]) -> Result<()> {
     steps.run("setup", setup::for_tests)?;
     steps.run("web", web::build)?;
     // With the tests in the same call, so that the binaries which tests start
@@ -44,9 +93,20 @@ fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         }
         cargo.args(arguments);
         cargo.env("JOBFLOW_TEST_PYTHONPATH", setup::python_folder()?);
+        store.tell(&mut cargo);
         util::run(&mut cargo)
     })?;
     if arguments.is_empty() {
+        let cluster = Store {
+            redis: store.redis.clone(),
+            cluster: true,
+        };
+        steps.run("cluster", || integration(&cluster))?;
+        let oldest = Store {
+            redis: Some(setup::oldest_redis()?),
+            cluster: false,
+        };
+        steps.run("redis 6.2", || integration(&oldest))?;
         // A build of its own, because no other may have failpoints.
         steps.run("failpoints", || {
             let mut cargo = util::cargo();
@@ -57,6 +117,16 @@ fn run(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         steps.run("torture", torture::short)?;
     }
     Ok(())
+}
+
+/// The integration tests that share a store, on this one.
+fn integration(store: &Store) -> Result<()> {
+    let mut cargo = util::cargo();
+    // With all packages, so that nothing is built anew for other features.
+    cargo.args(["test", "--locked", "--workspace", "--test", "it", "--"]);
+    cargo.args(OF_THE_SHARED_STORE);
+    store.tell(&mut cargo);
+    util::run(&mut cargo)
 }
 
 fn names_a_package(arguments: &[String]) -> bool {

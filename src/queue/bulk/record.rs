@@ -225,7 +225,7 @@ impl JobQueue {
         let namespace = &self.core.config.namespace;
         let end = End {
             stopped: state == BulkState::Stopped,
-            finished_ms: self.core.store.now().await?.0,
+            finished_ms: self.core.now().await?.0,
             changed: operation.changed,
             skipped: operation.skipped,
         };
@@ -294,7 +294,7 @@ impl JobQueue {
     /// Forgets operations that ended long ago, and the oldest where there are too many.
     pub(super) async fn prune_bulks(&self) -> Result<()> {
         let ids = self.bulk_ids().await?;
-        let now = self.core.store.now().await?;
+        let now = self.core.now().await?;
         let mut left = ids.len();
         for (id, found) in ids.iter().zip(self.read_bulks(&ids).await?) {
             let Some((record, Some(end))) = found else {

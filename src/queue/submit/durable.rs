@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::call::{Answer, Chunk, is_moved, submit_on};
 use super::{Prepared, Rejected, Submitted};
 use crate::durability::Durability;
@@ -31,14 +33,34 @@ enum Attempt {
     },
 }
 
-/// Stores jobs of one class and waits once for all. One answer for each chunk.
+/// Stores jobs of one class and waits once for all that are on one server. One
+/// answer for each chunk.
 pub(super) async fn send(
     core: &Core,
     class: Durability,
     jobs: &[Prepared],
+    chunks: Vec<Chunk>,
+) -> Vec<(Chunk, Result<Answer>)> {
+    let key = |chunk: &Chunk| core.keys(&chunk.queue).config().to_owned();
+    let keyed = chunks.into_iter().map(|chunk| (key(&chunk), chunk));
+    let groups = core.store.by_server(keyed, |(key, _)| key).await;
+    let sent = join_all(groups.into_iter().map(async |group| {
+        let (keys, chunks): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let answers = send_to(core, &keys[0], class, jobs, &chunks).await;
+        chunks.into_iter().zip(answers).collect::<Vec<_>>()
+    }));
+    sent.await.into_iter().flatten().collect()
+}
+
+/// The same for chunks whose queues are on the server of a key.
+async fn send_to(
+    core: &Core,
+    key: &str,
+    class: Durability,
+    jobs: &[Prepared],
     chunks: &[Chunk],
 ) -> Vec<Result<Answer>> {
-    let mut own = match core.store.durable().await {
+    let mut own = match core.store.durable(key).await {
         Ok(own) => own,
         Err(error) => return chunks.iter().map(|_| Err(error.clone())).collect(),
     };

@@ -35,8 +35,7 @@ pub(crate) async fn send(core: Arc<Core>, jobs: Vec<Prepared>) -> Vec<Result<Sub
         ] {
             if !chunks.is_empty() {
                 // Boxed, so that those who do not need it do not carry its size.
-                let answers = Box::pin(durable::send(&core, class, &jobs, &chunks)).await;
-                for (chunk, answer) in chunks.into_iter().zip(answers) {
+                for (chunk, answer) in Box::pin(durable::send(&core, class, &jobs, chunks)).await {
                     note(chunk, answer, &mut verdicts);
                 }
             }
