@@ -178,7 +178,7 @@ impl EventReader {
             .map(|queue| (self.core.keys(queue).events().to_owned(), queue))
             .collect();
         let found = if self.core.store.is_cluster().await? {
-            self.look(&queues, at_most).await?
+            Box::pin(self.look(&queues, at_most)).await?
         } else {
             self.block(&queues, at_most).await?
         };

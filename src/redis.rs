@@ -102,7 +102,9 @@ impl Store {
     async fn cluster(&self) -> RedisResult<Option<&Arc<Cluster>>> {
         let found = match self.found.get() {
             Some(found) => found,
-            None => self.found.get_or_try_init(|| self.find()).await?,
+            // Boxed, as are the calls of a cluster: each call of a single store
+            // would carry their size.
+            None => Box::pin(self.found.get_or_try_init(|| self.find())).await?,
         };
         Ok(match found {
             Found::Single => None,
@@ -202,7 +204,6 @@ impl Store {
     pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         match self.cluster().await? {
             None => self.first[0].query(command).await,
-            // Boxed, so that the calls of a single store do not carry its size.
             Some(cluster) => Box::pin(cluster.query(command)).await,
         }
     }

@@ -114,7 +114,7 @@ impl Waiter {
                 Ok(Ok(Value::Nil))
             }
             [only] => only.block(core, behind, at_most, interrupt).await,
-            several => block_on_each(core, several, at_most, interrupt).await,
+            several => Box::pin(block_on_each(core, several, at_most, interrupt)).await,
         }
     }
 }
