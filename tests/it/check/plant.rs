@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, server_of};
 use jobflow::{
     Damage, DamageKind, JobId, JobState, Kind, Mend, NewJob, Outcome, Report, RunAt, StartLimit,
 };
 
-use crate::{bring_to, claim, default_queue, key, store, submit};
+use crate::{bring_to, claim, connect, default_queue, key, store, submit};
 
 /// The columns and sets of which each job has its own part.
 const HASHES: [&str; 8] = [
@@ -140,10 +140,16 @@ pub(super) fn plant(queue: &TestQueue, victim: &[u8], damage: &str) {
          local time = call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000) {damage}"
     );
     let mut eval = redis::cmd("EVAL");
+    let of_namespace = format!("jf:{{{}}}:", queue.config().namespace);
     eval.arg(script).arg(0).arg(key(queue, ""));
-    eval.arg(format!("jf:{{{}}}:", queue.config().namespace))
-        .arg(victim);
-    eval.exec(&mut store(queue)).unwrap();
+    eval.arg(&of_namespace).arg(victim);
+    // In a cluster the two are on servers of their own.
+    let mut server = if damage.contains("n..") {
+        connect(&server_of(&queue.config().redis_url, &of_namespace))
+    } else {
+        store(queue)
+    };
+    eval.exec(&mut server).unwrap();
 }
 
 fn is_in(queue: &TestQueue, set: &str, id: &[u8]) -> bool {
