@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jobflow::proto::{self, WatchJobResponse};
 use jobflow::{Error, JobId, JobRecord, LogLine, Result};
-use tokio::time::sleep;
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 use tracing::debug;
 
 use crate::event_hub::{RECHECK, Shared, Wait};
 
+/// A stream that says nothing for longer is taken for one that is dead.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// Lines read at once; a job keeps no more.
 const LINES: usize = 1_000;
 
@@ -48,6 +50,7 @@ impl JobWatch {
     }
 
     async fn change(&mut self) -> Result<WatchJobResponse> {
+        let heartbeat = Instant::now() + LONGEST_SILENCE;
         loop {
             match self.look().await {
                 Ok(Some(message)) => return Ok(message),
@@ -58,6 +61,7 @@ impl JobWatch {
             tokio::select! {
                 () = self.wait.nudged() => {}
                 () = sleep(RECHECK) => {}
+                () = sleep_until(heartbeat) => return Ok(WatchJobResponse::default()),
             }
         }
     }

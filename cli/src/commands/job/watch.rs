@@ -83,6 +83,10 @@ impl<'a> Screen<'a> {
     }
 
     fn show(&mut self, message: &WatchJobResponse) -> Result<()> {
+        // It only says that the other end is there.
+        if message.job.is_none() && message.log_lines.is_empty() {
+            return Ok(());
+        }
         if self.output.form() != Form::Table {
             self.output.json_line(&Change::new(message))?;
             return Ok(self.output.flush()?);
