@@ -17,7 +17,9 @@ mod children;
 mod dev;
 mod failover;
 mod http;
+mod npm;
 mod redis;
+mod screenshots;
 mod setup;
 mod test;
 mod tidy;
@@ -32,7 +34,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -62,6 +64,12 @@ const COMMANDS: [Command; 9] = [
         about: "build the dashboard into web/dist",
         help: web::HELP,
         run: web::command,
+    },
+    Command {
+        name: "screenshots",
+        about: "the pictures of the dashboard, into docs/images",
+        help: screenshots::HELP,
+        run: screenshots::command,
     },
     Command {
         name: "bench",

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::npm;
 use crate::util::{self, find_program, say, succeeds};
 
 pub(crate) const HELP: &str = "\
@@ -62,6 +63,13 @@ const PYTHON: Tool = Tool {
     brew: "python",
 };
 
+const NPM: Tool = Tool {
+    programs: &["npm"],
+    apt: "npm",
+    dnf: "nodejs-npm",
+    brew: "node",
+};
+
 impl Tool {
     fn is_there(&self) -> bool {
         self.programs
@@ -92,8 +100,13 @@ pub(crate) fn for_tests() -> Result<()> {
     component("rustfmt", "fmt")?;
     component("clippy", "clippy")?;
     wasm_target()?;
-    packages(&[REDIS, BROWSER, BROWSER_DRIVER, LUACHECK, PYTHON])?;
-    python_packages()
+    packages(&[REDIS, BROWSER, BROWSER_DRIVER, LUACHECK, PYTHON, NPM])?;
+    python_packages()?;
+    // What judges the pages of the dashboard.
+    npm::install(
+        &util::root().join("xtask/axe"),
+        &util::target_dir()?.join("axe"),
+    )
 }
 
 /// What `cargo xtask bench` needs.

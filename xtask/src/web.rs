@@ -19,7 +19,7 @@ embeds. Files are named by their content, so that browsers may keep them.
 Does nothing when web/dist is up to date.";
 
 /// As long as this is in the stamp, the way of bundling is the same.
-const BUNDLER_VERSION: &str = "1";
+const BUNDLER_VERSION: &str = "2";
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
     ensure!(arguments.is_empty(), "`cargo xtask web` takes no arguments");
@@ -107,7 +107,11 @@ impl Sources {
         Ok(Self {
             wasm: fs::read(wasm)?,
             index: text("index.html")?,
-            style: text("style.css")?.into_bytes(),
+            // One after the other, in the order of their names.
+            style: files_below(&web.join("style"), "style")?
+                .into_iter()
+                .flat_map(|file| file.content)
+                .collect(),
             boot: text("boot.js")?,
             assets: files_below(&web.join("assets"), "assets")?,
         })
