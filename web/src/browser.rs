@@ -2,7 +2,10 @@
 //! the clipboard may be missing.
 
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{Document, Element, EventTarget, Storage, VisibilityState, Window};
+use web_sys::{
+    Document, Element, EventTarget, HtmlDocument, HtmlElement, HtmlTextAreaElement, Storage,
+    VisibilityState, Window,
+};
 
 use crate::format::whole;
 
@@ -26,6 +29,14 @@ pub(crate) fn now() -> u64 {
 /// A number from 0 up to 1.
 pub(crate) fn random() -> f64 {
     js_sys::Math::random()
+}
+
+/// Tells all listeners on the document.
+pub(crate) fn announce(name: &str) {
+    if let Ok(event) = web_sys::Event::new(name) {
+        // False where a listener forbids the default: there is none.
+        drop(document().dispatch_event(&event));
+    }
 }
 
 /// Where this page came from, for example `http://127.0.0.1:4000`.
@@ -83,48 +94,164 @@ pub(crate) fn apply_theme(theme: Option<&str>) {
     }
 }
 
-/// Whether text can be copied: browsers allow it on secure origins only.
-pub(crate) fn can_copy() -> bool {
+/// Copies text, and says whether that was possible.
+pub(crate) fn copy(text: &str) -> bool {
     let navigator = window().navigator();
-    js_sys::Reflect::get(&navigator, &JsValue::from_str("clipboard"))
-        .is_ok_and(|clipboard| !clipboard.is_undefined())
+    let clipboard = js_sys::Reflect::get(&navigator, &JsValue::from_str("clipboard"));
+    if clipboard.is_ok_and(|clipboard| !clipboard.is_undefined()) {
+        // The promise needs no hearer: the button says what it asked for.
+        drop(navigator.clipboard().write_text(text));
+        return true;
+    }
+    copy_by_selection(text).unwrap_or_default()
 }
 
-/// Copies text; call only where [`can_copy`] says so.
-pub(crate) fn copy(text: &str) {
-    // The promise needs no hearer: the button says what it asked for.
-    drop(window().navigator().clipboard().write_text(text));
+/// As browsers copy on origins that they do not call secure.
+fn copy_by_selection(text: &str) -> Option<bool> {
+    let document = document().dyn_into::<HtmlDocument>().ok()?;
+    let area = document.create_element("textarea").ok()?;
+    let area = area.dyn_into::<HtmlTextAreaElement>().ok()?;
+    area.set_value(text);
+    area.set_class_name("hidden");
+    // Beside what has the focus: within a dialog nothing else can be selected.
+    let active = document.active_element()?;
+    let place = active.parent_element()?;
+    place.append_child(&area).ok()?;
+    area.select();
+    let copied = document.exec_command("copy").ok()?;
+    area.remove();
+    let back = active.dyn_into::<HtmlElement>().ok()?;
+    drop(back.focus());
+    Some(copied)
 }
 
-/// A listener on the document that is removed when dropped.
+/// The path and the query of the address bar.
+pub(crate) fn address() -> (String, String) {
+    let location = window().location();
+    let path = location.pathname().unwrap_or_default();
+    (path, location.search().unwrap_or_default())
+}
+
+/// Goes to an address of this page without loading it anew.
+pub(crate) fn push_address(address: &str) {
+    if let Ok(history) = window().history() {
+        // Refused only where a page does this hundreds of times a second.
+        drop(history.push_state_with_url(&JsValue::NULL, "", Some(address)));
+    }
+    window().scroll_to_with_x_and_y(0.0, 0.0);
+}
+
+/// Loads the page anew.
+pub(crate) fn reload() {
+    // Nothing is left to do where even this fails.
+    drop(window().location().reload());
+}
+
+/// So many minutes the reader's clock is ahead of UTC at an instant.
+pub(crate) fn offset_minutes(millis: u64) -> i32 {
+    let date = js_sys::Date::new(&JsValue::from_f64(millis as f64));
+    let behind = date.get_timezone_offset();
+    let minutes = i32::try_from(whole(behind.abs())).unwrap_or_default();
+    if behind > 0.0 { -minutes } else { minutes }
+}
+
+/// What somebody has set, if anything.
+pub(crate) fn stored(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok().flatten()
+}
+
+/// Remembers a setting where the browser lets it.
+pub(crate) fn store(key: &str, value: &str) {
+    if let Some(storage) = storage() {
+        // A browser that refuses storage forgets the choice; the page works on.
+        drop(storage.set_item(key, value));
+    }
+}
+
+/// An attribute of the whole page.
+pub(crate) fn mark_page(name: &str, value: &str) {
+    if let Some(html) = document().document_element() {
+        drop(html.set_attribute(name, value));
+    }
+}
+
+/// Moves the focus to the first element of a selector, if there is one.
+pub(crate) fn focus(selector: &str) -> bool {
+    let found = document().query_selector(selector).ok().flatten();
+    let element = found.and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// Whether the keys that are pressed are text for something.
+pub(crate) fn is_typing() -> bool {
+    let active = document().active_element();
+    active.is_some_and(|active| {
+        let name = active.tag_name();
+        let text = ["TEXTAREA", "SELECT"].contains(&name.as_str());
+        let kind = active.get_attribute("type").unwrap_or_default();
+        text || (name == "INPUT" && !["checkbox", "radio", "button"].contains(&kind.as_str()))
+    })
+}
+
+/// Whether a dialog is open above the page.
+pub(crate) fn has_dialog() -> bool {
+    matches!(document().query_selector("dialog[open]"), Ok(Some(_)))
+}
+
+/// The element that has the focus.
+pub(crate) fn focused() -> Option<Element> {
+    document().active_element()
+}
+
+/// A listener that is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    target: EventTarget,
     name: &'static str,
-    closure: Closure<dyn FnMut()>,
+    closure: Closure<dyn FnMut(web_sys::Event)>,
 }
 
 impl Listener {
-    /// Calls `hear` on every event of that name.
-    pub(crate) fn on_document(name: &'static str, hear: impl FnMut() + 'static) -> Self {
-        let closure = Closure::<dyn FnMut()>::new(hear);
-        let document = document();
-        let target: &EventTarget = document.as_ref();
+    /// Calls `hear` on every event of that name in the document.
+    pub(crate) fn on_document(
+        name: &'static str,
+        hear: impl FnMut(web_sys::Event) + 'static,
+    ) -> Self {
+        Self::on(document().into(), name, hear)
+    }
+
+    /// The same for events of the window.
+    pub(crate) fn on_window(
+        name: &'static str,
+        hear: impl FnMut(web_sys::Event) + 'static,
+    ) -> Self {
+        Self::on(window().into(), name, hear)
+    }
+
+    fn on(
+        target: EventTarget,
+        name: &'static str,
+        hear: impl FnMut(web_sys::Event) + 'static,
+    ) -> Self {
+        let closure = Closure::<dyn FnMut(web_sys::Event)>::new(hear);
         target
             .add_event_listener_with_callback(name, closure.as_ref().unchecked_ref())
             .expect("a document takes listeners");
-        Self { name, closure }
+        Self {
+            target,
+            name,
+            closure,
+        }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let document = document();
-        let target: &EventTarget = document.as_ref();
+        let hear = self.closure.as_ref().unchecked_ref();
+        // Fails for what was never added only.
         drop(
-            target.remove_event_listener_with_callback(
-                self.name,
-                self.closure.as_ref().unchecked_ref(),
-            ),
+            self.target
+                .remove_event_listener_with_callback(self.name, hear),
         );
     }
 }

@@ -119,6 +119,24 @@ pub(crate) fn coarse(seconds: f64) -> String {
     format!("{} {unit}", grouped(whole(amount)))
 }
 
+/// A size: `512 B`, `1.5 KiB`, `3.2 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1_024.0;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if size < 1_023.95 {
+            break;
+        }
+        size /= 1_024.0;
+        unit = larger;
+    }
+    format!("{size:.1} {unit}")
+}
+
 /// How long ago something was, in one unit: `now`, `12 s ago`, `3 min ago`.
 pub(crate) fn ago(millis: u64) -> String {
     let seconds = millis / 1_000;
@@ -221,6 +239,14 @@ mod tests {
         assert_eq!(ago(185_000), "3 min ago");
         assert_eq!(ago(7_200_000), "2 h ago");
         assert_eq!(ago(259_200_000), "3 d ago");
+    }
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        assert_eq!(bytes(1_023), "1023 B");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(bytes(1_048_576), "1.0 MiB");
+        assert_eq!(bytes(5 << 40), "5.0 TiB");
     }
 
     #[test]

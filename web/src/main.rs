@@ -2,18 +2,30 @@
 //!
 //! The way of a message: `api` reads it off the wire, `link` keeps the stream
 //! open, `store` makes a state of it, `pages` draw the state with `components`.
+//! Which page is shown says the address, by `route`.
 
+mod clock;
+mod complete;
 mod format;
+mod json;
 mod model;
+mod place;
+mod route;
+mod shortcut;
+mod span;
+mod timeline;
 
 mod feed;
 mod history;
 mod plot;
 mod store;
 
+mod answer;
 mod api;
 mod browser;
+mod follow;
 mod link;
+mod session;
 
 mod app;
 mod components;

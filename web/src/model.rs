@@ -86,6 +86,12 @@ pub(crate) struct Queue {
     pub(crate) totals: Totals,
     pub(crate) rates: Rates,
     pub(crate) oldest_waiting: Option<Duration>,
+    /// Its jobs are kept from being claimed.
+    pub(crate) paused: bool,
+    /// How many pauses there are, those of kinds included.
+    pub(crate) pauses: usize,
+    /// It takes no new jobs.
+    pub(crate) draining: bool,
 }
 
 /// The workers whose last beat is recent.

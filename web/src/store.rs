@@ -15,6 +15,8 @@ use crate::{
 
 /// Numbers older than this are not called live.
 pub(crate) const STALE_AFTER_MS: u64 = 3_000;
+/// How often at the most lists and pages are read anew.
+const TURN_MS: u64 = 2_000;
 /// Rates in figures are means over this long: one second alone jumps too much to read.
 const RATE_WINDOW_MS: u64 = 5_000;
 
@@ -34,6 +36,10 @@ pub(crate) struct State {
     pub(crate) server: Option<ServerInfo>,
     pub(crate) history: Rc<History>,
     pub(crate) feed: Feed,
+    /// Moves on when jobs have moved: what was read once is then read anew.
+    pub(crate) turn: u64,
+    turned_at: u64,
+    has_moved: bool,
     health: Health,
     window: VecDeque<Rc<Snapshot>>,
 }
@@ -121,6 +127,7 @@ pub(crate) fn reduce(state: &State, event: Event, now: u64) -> State {
         Event::Filtered(filter) => next.feed.filter = filter,
         Event::Held(hold) => next.feed.hold(hold, now),
     }
+    next.take_turn();
     next
 }
 
@@ -128,6 +135,8 @@ impl State {
     fn receive(&mut self, snapshot: Snapshot) {
         let was_up = self.link == Link::Up;
         self.link = Link::Up;
+        // Whatever happened while nobody listened.
+        self.has_moved |= !was_up;
         if !self.position.advance(&snapshot, was_up) {
             return;
         }
@@ -137,6 +146,10 @@ impl State {
             return;
         }
         self.fresh_at = self.now;
+        self.has_moved |= self
+            .latest
+            .as_ref()
+            .is_none_or(|latest| moved(latest, &snapshot));
         Rc::make_mut(&mut self.history).push(time, &snapshot);
         self.feed.merge(&snapshot.recent);
         let snapshot = Rc::new(snapshot);
@@ -147,6 +160,14 @@ impl State {
             same_store && age.is_some_and(|age| age <= RATE_WINDOW_MS)
         });
         self.latest = Some(snapshot);
+    }
+
+    fn take_turn(&mut self) {
+        if self.has_moved && self.now.saturating_sub(self.turned_at) >= TURN_MS {
+            self.turn += 1;
+            self.turned_at = self.now;
+            self.has_moved = false;
+        }
     }
 
     fn lose(&mut self, reason: AttrValue) {
@@ -233,6 +254,24 @@ impl State {
             _ => queue.rates,
         }
     }
+}
+
+/// Whether jobs, workers or the switches of queues are not as they were.
+fn moved(before: &Snapshot, now: &Snapshot) -> bool {
+    let switches = |snapshot: &Snapshot| {
+        let queues = snapshot.queues.iter();
+        let told = queues.map(|queue| {
+            (
+                queue.name.clone(),
+                queue.paused,
+                queue.pauses,
+                queue.draining,
+            )
+        });
+        told.collect::<Vec<_>>()
+    };
+    (before.counts, before.totals, before.workers) != (now.counts, now.totals, now.workers)
+        || switches(before) != switches(now)
 }
 
 fn millis_between(first: &Snapshot, last: &Snapshot) -> u64 {

@@ -208,3 +208,24 @@ fn a_held_feed_stands_still_while_the_counts_go_on() {
     let state = reduce(&state, Event::Held(false), 1_600);
     assert_eq!(state.feed.rows().len(), 2);
 }
+
+#[test]
+fn a_turn_comes_when_something_has_moved_and_not_too_often() {
+    let state = after(&State::default(), snapshot("a", 1, 50), 10_000);
+    assert_eq!(state.turn, 1, "the first numbers");
+    let state = after(&state, snapshot("a", 2, 60), 10_500);
+    assert_eq!(state.turn, 1, "too soon");
+    let state = reduce(&state, Event::Ticked, 12_000);
+    assert_eq!(state.turn, 2, "what moved meanwhile");
+    let mut same = snapshot("a", 2, 70);
+    same.sequence = 3;
+    let state = after(&state, same.clone(), 15_000);
+    assert_eq!(state.turn, 2, "nothing has moved");
+    same.time = Some(80);
+    same.queues.push(Queue {
+        paused: true,
+        ..Queue::default()
+    });
+    let state = after(&state, same, 15_500);
+    assert_eq!(state.turn, 3, "a queue was paused");
+}

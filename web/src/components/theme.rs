@@ -1,8 +1,11 @@
 //! Dark, light, or as the system has it.
 
-use yew::{Callback, Html, classes, function_component, html, use_state};
+use yew::{Callback, Html, classes, function_component, html, use_effect_with, use_state};
 
-use crate::browser;
+use crate::browser::{self, Listener};
+
+/// The event that tells of another theme.
+const CHANGED: &str = "jobflow-theme";
 
 /// The choices: what is stored, and what it is called.
 const THEMES: [(Option<&str>, &str); 3] = [
@@ -11,19 +14,39 @@ const THEMES: [(Option<&str>, &str); 3] = [
     (Some("dark"), "Dark"),
 ];
 
+/// Goes on to the next choice, as a key asks for.
+pub(crate) fn next() {
+    let stored = browser::stored_theme();
+    let at = THEMES
+        .iter()
+        .position(|(theme, _)| *theme == stored.as_deref());
+    let (theme, _) = THEMES[(at.unwrap_or_default() + 1) % THEMES.len()];
+    choose(theme);
+}
+
+/// Every switch in sight hears of it.
+fn choose(theme: Option<&str>) {
+    browser::apply_theme(theme);
+    browser::announce(CHANGED);
+}
+
 /// Three buttons of which one is pressed.
 #[function_component]
 pub(crate) fn ThemeSwitch() -> Html {
     let chosen = use_state(browser::stored_theme);
+    {
+        let chosen = chosen.setter();
+        use_effect_with((), move |()| {
+            let listener =
+                Listener::on_document(CHANGED, move |_| chosen.set(browser::stored_theme()));
+            move || drop(listener)
+        });
+    }
     html! {
         <div class="theme" role="group" aria-label="Theme">
             {for THEMES.iter().map(|&(theme, title)| {
                 let pressed = chosen.as_deref() == theme;
-                let chosen = chosen.clone();
-                let onclick = Callback::from(move |_| {
-                    browser::apply_theme(theme);
-                    chosen.set(theme.map(str::to_owned));
-                });
+                let onclick = Callback::from(move |_| choose(theme));
                 html! {
                     <button
                         type="button"

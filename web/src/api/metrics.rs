@@ -1,59 +1,33 @@
-//! The public API over grpc-web: the only file that knows the wire.
+//! The stream of numbers, and its messages as the view model.
 
 use std::{rc::Rc, time::Duration};
 
-use jobflow::{
-    JobState,
-    proto::{
-        self, admin_service_client::AdminServiceClient,
-        metrics_service_client::MetricsServiceClient,
-    },
-};
-use tonic::Streaming;
-use tonic_web_wasm_client::Client;
+use jobflow::{JobState, proto};
 use yew::AttrValue;
 
+use super::{
+    Answered, Api, Problem,
+    values::{duration, millis, natural},
+    wire::{Messages, call, open},
+};
 use crate::model::{
     Counts, Failure, Finished, Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot, Times,
     Totals, Workers,
 };
 
-/// Why a call failed, for people.
-pub(crate) type Failed = AttrValue;
-
-/// A server, by its origin.
-#[derive(Debug, Clone)]
-pub(crate) struct Api {
-    client: Client,
-}
-
 impl Api {
-    /// The server that this page came from is `origin`.
-    pub(crate) fn new(origin: String) -> Self {
-        Self {
-            client: Client::new(origin),
-        }
-    }
-
     /// Opens the stream of numbers, one message per `interval` at the most.
-    pub(crate) async fn stream_metrics(&self, interval: Duration) -> Result<Metrics, Failed> {
+    pub(crate) async fn stream_metrics(interval: Duration) -> Answered<Metrics> {
         let request = proto::StreamMetricsRequest {
             interval: prost_types::Duration::try_from(interval).ok(),
         };
-        let response = MetricsServiceClient::new(self.client.clone())
-            .stream_metrics(request)
-            .await
-            .map_err(|status| explain(&status))?;
-        Ok(Metrics(response.into_inner()))
+        Ok(Metrics(open(request).await?))
     }
 
     /// Asks the server who it is.
-    pub(crate) async fn server_info(&self) -> Result<ServerInfo, Failed> {
-        let response = AdminServiceClient::new(self.client.clone())
-            .get_server_info(proto::GetServerInfoRequest {})
-            .await
-            .map_err(|status| explain(&status))?
-            .into_inner();
+    pub(crate) async fn server_info() -> Answered<ServerInfo> {
+        let request = proto::GetServerInfoRequest {};
+        let response = call(request).await?;
         Ok(ServerInfo {
             version: response.version.into(),
             namespace: response.namespace.into(),
@@ -64,24 +38,15 @@ impl Api {
 
 /// The open stream. Dropping it ends the call.
 #[derive(Debug)]
-pub(crate) struct Metrics(Streaming<proto::StreamMetricsResponse>);
+pub(crate) struct Metrics(Messages<proto::StreamMetricsResponse>);
 
 impl Metrics {
     /// Waits for the next message.
-    pub(crate) async fn next(&mut self) -> Result<Snapshot, Failed> {
-        match self.0.message().await {
-            Ok(Some(message)) => Ok(snapshot(message)),
-            Ok(None) => Err("the server ended the stream".into()),
-            Err(status) => Err(explain(&status)),
+    pub(crate) async fn next(&mut self) -> Answered<Snapshot> {
+        match self.0.next().await? {
+            Some(message) => Ok(snapshot(message)),
+            None => Err(Problem::local("the server ended the stream")),
         }
-    }
-}
-
-/// A status in words; the transport's own text names nothing a person can act on.
-fn explain(status: &tonic::Status) -> Failed {
-    match status.code() {
-        tonic::Code::Unknown | tonic::Code::Internal => "the connection broke".into(),
-        code => format!("{}: {}", code.description(), status.message()).into(),
     }
 }
 
@@ -164,6 +129,9 @@ fn queue(message: proto::QueueMetrics) -> Option<Queue> {
         totals: queue.totals.map(totals).unwrap_or_default(),
         rates: message.rates.map(rates).unwrap_or_default(),
         oldest_waiting: queue.oldest_waiting_age.map(duration),
+        paused: queue.pauses.iter().any(|pause| pause.kind.is_empty()),
+        pauses: queue.pauses.len(),
+        draining: queue.draining,
     })
 }
 
@@ -212,21 +180,6 @@ fn times(message: &proto::FinishedJob) -> Option<Times> {
         waited: message.wait_duration.map(duration)?,
         ran: message.run_duration.map(duration)?,
     })
-}
-
-/// The wire counts in signed numbers; a count is never below zero.
-fn natural(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
-/// The wire's durations are signed; what is shown here is never below zero.
-fn duration(message: prost_types::Duration) -> Duration {
-    Duration::try_from(message).unwrap_or_default()
-}
-
-/// Milliseconds since 1970.
-fn millis(time: &prost_types::Timestamp) -> u64 {
-    natural(time.seconds) * 1_000 + natural((time.nanos / 1_000_000).into())
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! The public API over grpc-web: the only folder that makes calls.
+//!
+//! Jobs, queues and workers are shown as the messages that the API sends; only
+//! the numbers that stream have a model of their own.
+
+mod bulk;
+mod dead;
+mod jobs;
+mod metrics;
+mod queues;
+mod rpc;
+pub(crate) mod values;
+mod wire;
+mod workers;
+
+use tonic::Status;
+use tonic_types::StatusExt;
+use yew::AttrValue;
+
+pub(crate) use bulk::{Bulk, Target};
+pub(crate) use jobs::Page;
+pub(crate) use metrics::Metrics;
+
+/// Why a call failed, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Problem {
+    /// The reason of the error table; empty when no server said one.
+    pub(crate) reason: AttrValue,
+    pub(crate) message: AttrValue,
+    /// Where in a filter it is, counted from 1.
+    pub(crate) position: Option<usize>,
+}
+
+impl Problem {
+    /// A problem of this side of the wire.
+    pub(crate) fn local(message: impl Into<AttrValue>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is this one of the error table.
+    pub(crate) fn is(&self, code: jobflow::Code) -> bool {
+        self.reason == code.as_str()
+    }
+}
+
+impl From<Status> for Problem {
+    fn from(status: Status) -> Self {
+        let info = status.get_details_error_info();
+        let Some(info) = info.filter(|info| !info.reason.is_empty()) else {
+            // The transport's own text names nothing a person can act on.
+            return Self::local(match status.code() {
+                tonic::Code::Unknown | tonic::Code::Internal => "the connection broke".to_owned(),
+                code => format!("{}: {}", code.description(), status.message()),
+            });
+        };
+        let position = info.metadata.get("position");
+        Self {
+            position: position.and_then(|position| position.parse().ok()),
+            reason: info.reason.into(),
+            message: status.message().to_owned().into(),
+        }
+    }
+}
+
+/// What a call came to.
+pub(crate) type Answered<T> = Result<T, Problem>;
+
+/// The server that this page came from, as the calls that it answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Api;
+
+/// What every answer must have.
+fn there<T>(part: Option<T>) -> Answered<T> {
+    part.ok_or_else(|| Problem::local("the server's answer is incomplete"))
+}

@@ -1,0 +1,194 @@
+//! Reads jobs page by page.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use jobflow::{Filter, proto::Job};
+use yew::{
+    Callback, Reducible, UseReducerDispatcher, UseReducerHandle, hook, use_effect_with,
+    use_mut_ref, use_reducer,
+};
+
+use crate::{
+    api::{Api, Page, Problem},
+    browser,
+    follow::{self, Work},
+    route::JobsView,
+};
+
+/// Jobs of one call.
+const PAGE: i32 = 200;
+/// A page looks at a bounded number of jobs, so it may find none: so many are
+/// read on before what was found is shown.
+const EMPTY_PAGES: usize = 20;
+
+/// What has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Listing {
+    pub(crate) rows: Rc<Vec<Rc<Job>>>,
+    /// Leads on; `None` when all has been read.
+    pub(crate) next: Option<String>,
+    pub(crate) pages: usize,
+    pub(crate) loading: bool,
+    pub(crate) problem: Option<Problem>,
+    /// When the first page came, by the clock of this machine.
+    pub(crate) at: u64,
+    /// How often somebody asked for other jobs.
+    pub(crate) asked: u64,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self {
+            rows: Rc::default(),
+            next: None,
+            pages: 0,
+            loading: true,
+            problem: None,
+            at: 0,
+            asked: 0,
+        }
+    }
+}
+
+impl Listing {
+    /// The kinds in sight, for suggestions.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        const LOOKED_AT: usize = 500;
+        let kinds: BTreeSet<_> = self
+            .rows
+            .iter()
+            .take(LOOKED_AT)
+            .map(|job| &job.kind)
+            .collect();
+        kinds.into_iter().cloned().collect()
+    }
+}
+
+/// What happens to a listing.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Jobs of another view.
+    Other,
+    Going,
+    First(Page),
+    More(Page),
+    Failed(Problem),
+}
+
+impl Reducible for Listing {
+    type Action = Read;
+
+    fn reduce(self: Rc<Self>, read: Read) -> Rc<Self> {
+        let mut listing = (*self).clone();
+        match read {
+            Read::Other => {
+                let asked = listing.asked + 1;
+                listing = Self {
+                    asked,
+                    ..Self::default()
+                };
+            }
+            Read::Going => listing.loading = true,
+            Read::First(page) => {
+                // The reader finds each job where it was, unless it has changed.
+                listing.rows = Rc::new(page.jobs.into_iter().map(Rc::new).collect());
+                listing.next = Some(page.next).filter(|next| !next.is_empty());
+                listing.pages = 1;
+                listing.loading = false;
+                listing.problem = None;
+                listing.at = browser::now();
+            }
+            Read::More(page) => {
+                Rc::make_mut(&mut listing.rows).extend(page.jobs.into_iter().map(Rc::new));
+                listing.next = Some(page.next).filter(|next| !next.is_empty());
+                listing.pages += 1;
+                listing.loading = false;
+                listing.problem = None;
+            }
+            Read::Failed(problem) => {
+                listing.loading = false;
+                listing.problem = Some(problem);
+            }
+        }
+        Rc::new(listing)
+    }
+}
+
+/// The jobs of a view, read anew with every turn, and a way to read on.
+#[hook]
+pub(crate) fn use_listing(view: JobsView, turn: u64) -> (UseReducerHandle<Listing>, Callback<()>) {
+    let listing = use_reducer(Listing::default);
+    let task = use_mut_ref(|| None::<Work>);
+    let shown = use_mut_ref(|| None::<JobsView>);
+    {
+        let dispatcher = listing.dispatcher();
+        let task = Rc::clone(&task);
+        use_effect_with((view.clone(), turn), move |(view, _)| {
+            if shown.borrow().as_ref() != Some(view) {
+                *shown.borrow_mut() = Some(view.clone());
+                dispatcher.dispatch(Read::Other);
+            }
+            let reading = read(view.clone(), String::new(), dispatcher, Read::First);
+            *task.borrow_mut() = Some(follow::spawn(reading));
+        });
+    }
+    let more = {
+        let listing = listing.clone();
+        Callback::from(move |()| {
+            let Some(token) = listing.next.clone().filter(|_| !listing.loading) else {
+                return;
+            };
+            let dispatcher = listing.dispatcher();
+            dispatcher.dispatch(Read::Going);
+            let reading = read(view.clone(), token, dispatcher, Read::More);
+            *task.borrow_mut() = Some(follow::spawn(reading));
+        })
+    };
+    (listing, more)
+}
+
+/// Reads a page that has jobs, or the last one.
+async fn read(
+    view: JobsView,
+    mut token: String,
+    dispatcher: UseReducerDispatcher<Listing>,
+    then: fn(Page) -> Read,
+) {
+    let filter = view.whole_filter();
+    // The same code as in the server says it at once.
+    if let Err(problem) = check(&view.filter) {
+        dispatcher.dispatch(Read::Failed(problem));
+        return;
+    }
+    for _ in 0..EMPTY_PAGES {
+        let listed = Api::list_jobs(filter.clone(), view.order().into(), PAGE, token).await;
+        match listed {
+            Ok(page) if page.jobs.is_empty() && !page.next.is_empty() => token = page.next,
+            Ok(page) => return dispatcher.dispatch(then(page)),
+            Err(problem) => return dispatcher.dispatch(Read::Failed(problem)),
+        }
+    }
+    let page = Page {
+        jobs: Vec::new(),
+        next: token,
+    };
+    dispatcher.dispatch(then(page));
+}
+
+/// What is wrong with a filter, and where.
+pub(super) fn check(filter: &str) -> Result<(), Problem> {
+    match Filter::parse(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let position = match &error {
+                jobflow::Error::InvalidFilter { position, .. } => Some(*position),
+                _ => None,
+            };
+            Err(Problem {
+                reason: error.code().as_str().into(),
+                message: error.to_string().into(),
+                position,
+            })
+        }
+    }
+}
