@@ -9,7 +9,6 @@ use jobflow::proto::submit_job_request::When;
 use jobflow::proto::{self, Backoff, SubmitJobRequest};
 use jobflow::testing::wait_for;
 use rustix::process::Signal;
-use serde_json::{Value, json};
 
 use crate::system::{System, figure};
 use crate::webdriver::Browser;
@@ -181,88 +180,4 @@ async fn the_page_tells_that_redis_is_gone() {
     page.assert_clean().await;
     page.close().await;
     system.close().await;
-}
-
-/// Saves `target/screenshots/dashboard{,-phone}-{dark,light}.png`. Those of
-/// the documentation are copies of them: `cp target/screenshots/*.png docs/images/`.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_fits_a_desk_and_a_phone_in_the_dark_and_in_the_light() {
-    let mut system = System::start().await;
-    let queues = ["--queue", "mail", "--queue", "images", "--queue", "reports"];
-    let handler = [
-        "--concurrency",
-        "8",
-        "--handler",
-        "*=simulate:40ms..900ms,fail=6%",
-    ];
-    for _ in 0..2 {
-        system.worker(&[&queues[..], &handler].concat()).await;
-    }
-    let page = Browser::open(&system.url()).await;
-    page.shows("connection", "data-state", "live").await;
-    let load = tokio::spawn(lively(system.rest()));
-    let drawn = async || {
-        let sequence = page.attribute("sequence", "data-seq").await;
-        let sequence: u64 = sequence.as_str()?.parse().ok()?;
-        let rows =
-            page.ask("return document.querySelectorAll('[data-testid=feed] [data-job-id]').length");
-        (sequence >= 30 && rows.await.as_u64()? >= 20).then_some(())
-    };
-    wait_for("a page full of jobs", drawn).await;
-
-    let mut backgrounds = Vec::new();
-    for (name, width, height) in [("dashboard", 1280, 800), ("dashboard-phone", 390, 844)] {
-        for theme in ["dark", "light"] {
-            page.shape(width, height, theme).await;
-            let settled = async || (page.ask("return innerWidth").await == width).then_some(());
-            wait_for("the page to be laid out", settled).await;
-            let wide = "return document.documentElement.scrollWidth";
-            assert_eq!(
-                page.ask(wide).await,
-                json!(width),
-                "{name} {theme} scrolls sideways"
-            );
-            backgrounds.push(
-                page.ask("return getComputedStyle(document.documentElement).backgroundColor")
-                    .await,
-            );
-            let path = page.screenshot(&format!("{name}-{theme}")).await;
-            figure("screenshot", path.display());
-        }
-    }
-    load.abort();
-    assert_eq!(backgrounds[0], backgrounds[2]);
-    assert_eq!(backgrounds[1], backgrounds[3]);
-    assert_ne!(
-        backgrounds[0], backgrounds[1],
-        "the theme follows the system"
-    );
-    assert_ne!(backgrounds[0], Value::Null);
-    page.assert_clean().await;
-    page.close().await;
-    // What runs ends, what waits stays: no more is needed of this load.
-    system.close().await;
-}
-
-/// A mix of jobs, as an afternoon brings them.
-async fn lively(rest: crate::rest::Rest) {
-    const JOBS: [(&str, &str); 5] = [
-        ("email-delivery", "mail"),
-        ("welcome-mail", "mail"),
-        ("resize-image", "images"),
-        ("transcode", "images"),
-        ("monthly-report", "reports"),
-    ];
-    let mut pace = tokio::time::interval(Duration::from_millis(32));
-    for n in 0_u64.. {
-        pace.tick().await;
-        let index = usize::try_from(n * 7 % 5).unwrap();
-        let (kind, queue) = JOBS[index];
-        let delay = if n % 17 == 0 { 60_000 } else { 0 };
-        let (priority, attempts) = (n % 10, 1 + n % 3);
-        rest.submit(&format!(
-            r#"{{"name":"{kind}","queue":"{queue}","priority":{priority},"attempts":{attempts},"delay":{delay}}}"#
-        ))
-        .await;
-    }
 }

@@ -12,6 +12,10 @@
 )]
 
 mod browser;
+mod browser_job;
+mod browser_jobs;
+mod browser_looks;
+mod browser_pages;
 mod bulk;
 mod control;
 mod failpoints;

@@ -6,8 +6,9 @@ use std::future::ready;
 use std::path::PathBuf;
 use std::process::Command;
 
+use fantoccini::key::Key;
 use fantoccini::wd::Capabilities;
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use http::StatusCode;
 use hyper_util::client::legacy::connect::HttpConnector;
 use jobflow::testing::wait_for;
@@ -87,6 +88,12 @@ impl Browser {
         asked.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
+    /// What a script gives to the function that is its last argument.
+    pub(crate) async fn later(&self, script: &str) -> Value {
+        let asked = self.client.execute_async(script, Vec::new()).await;
+        asked.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
     /// An attribute of the element with this `data-testid`; null without one.
     pub(crate) async fn attribute(&self, test_id: &str, name: &str) -> Value {
         let script = format!(
@@ -115,6 +122,98 @@ impl Browser {
         );
         let row = async || Some(self.ask(&script).await.as_str()?.to_owned());
         wait_for(&format!("{id} to be in the feed"), row).await
+    }
+
+    /// Goes to a page of the dashboard as by the address bar.
+    pub(crate) async fn go(&self, path: &str) {
+        let mut url = self.client.current_url().await.unwrap();
+        url.set_path("");
+        url.set_query(None);
+        let url = url.join(path).unwrap();
+        self.client.goto(url.as_str()).await.unwrap();
+    }
+
+    /// The path and query in the address bar.
+    pub(crate) async fn address(&self) -> String {
+        let address = self.ask("return location.pathname + location.search").await;
+        address.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
+    /// Clicks what a selector finds, as soon as it can be clicked.
+    pub(crate) async fn click(&self, css: &str) {
+        let click = async || {
+            self.client
+                .find(Locator::Css(css))
+                .await
+                .ok()?
+                .click()
+                .await
+                .ok()
+        };
+        wait_for(&format!("{css} to be clicked"), click).await;
+    }
+
+    /// Replaces what stands in a box.
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
+        let fill = async || {
+            let field = self.client.find(Locator::Css(css)).await.ok()?;
+            let all = format!(
+                "{}a{}{}",
+                char::from(Key::Control),
+                char::from(Key::Null),
+                char::from(Key::Delete)
+            );
+            field.send_keys(&all).await.ok()?;
+            field.send_keys(text).await.ok()
+        };
+        wait_for(&format!("{css} to be filled"), fill).await;
+    }
+
+    /// Types where the focus is.
+    pub(crate) async fn press(&self, keys: &str) {
+        self.client
+            .active_element()
+            .await
+            .unwrap()
+            .send_keys(keys)
+            .await
+            .unwrap();
+    }
+
+    /// Waits until a selector finds something.
+    pub(crate) async fn sees(&self, css: &str) {
+        self.holds(&format!("document.querySelector(`{css}`) !== null"))
+            .await;
+    }
+
+    /// Waits until a selector finds nothing.
+    pub(crate) async fn loses(&self, css: &str) {
+        self.holds(&format!("document.querySelector(`{css}`) === null"))
+            .await;
+    }
+
+    /// Waits until what a selector finds has this in its text.
+    pub(crate) async fn reads(&self, css: &str, text: &str) {
+        let text = serde_json::to_string(text).unwrap();
+        self.holds(&format!(
+            "document.querySelector(`{css}`)?.textContent.includes({text}) === true"
+        ))
+        .await;
+    }
+
+    /// Waits until a condition holds in the page.
+    pub(crate) async fn holds(&self, condition: &str) {
+        let script = format!("return {condition}");
+        let holds = async || (self.ask(&script).await == true).then_some(());
+        wait_for(condition, holds).await;
     }
 
     /// Fails where the page did what its policy forbids, or complained.
