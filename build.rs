@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "jobflow/v1/job.proto",
     "jobflow/v1/job_service.proto",
     "jobflow/v1/queue_service.proto",
@@ -12,6 +12,7 @@ const PROTOS: [&str; 7] = [
     "jobflow/v1/metrics_service.proto",
     "jobflow/v1/admin_service.proto",
     "jobflow/v1/handler_service.proto",
+    "jobflow/v1/token_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,6 @@
 //! What can go wrong for a caller: one type, one stable word per cause.
 
+use crate::access::Role;
 use crate::durability::Durability;
 use crate::job::{JobId, QueueName};
 use crate::state::JobState;
@@ -25,6 +26,8 @@ pub enum Code {
     WorkerNotFound,
     /// No bulk operation has this id.
     BulkOperationNotFound,
+    /// No token has this id.
+    TokenNotFound,
     /// Another job holds the idempotency key.
     IdempotencyConflict,
     /// The thing was changed since it was read.
@@ -53,12 +56,24 @@ pub enum Code {
     DurabilityUnavailable,
     /// The job is stored, but not known to be as safe as was asked.
     DurabilityUnknown,
+    /// The caller shows no token.
+    TokenMissing,
+    /// The caller's token is unknown, expired or revoked.
+    TokenInvalid,
+    /// The caller's role does not allow the call.
+    RoleRequired,
+    /// The caller has no right to this queue.
+    QueueForbidden,
+    /// The caller makes more calls than it may.
+    RateLimited,
     /// This process is stopping.
     ShuttingDown,
     /// Too many streams or waits are open.
     TooManyStreams,
     /// The job was not final in time.
     WaitTimeout,
+    /// The call took longer than it may.
+    CallTimeout,
     /// A stored record can not be read.
     CorruptRecord,
     /// A fault of JobFlow itself.
@@ -67,7 +82,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidField,
         Self::PayloadTooLarge,
         Self::InvalidFilter,
@@ -75,6 +90,7 @@ impl Code {
         Self::QueueNotFound,
         Self::WorkerNotFound,
         Self::BulkOperationNotFound,
+        Self::TokenNotFound,
         Self::IdempotencyConflict,
         Self::EtagMismatch,
         Self::InvalidStateTransition,
@@ -89,9 +105,15 @@ impl Code {
         Self::StoreUnsafe,
         Self::DurabilityUnavailable,
         Self::DurabilityUnknown,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::RoleRequired,
+        Self::QueueForbidden,
+        Self::RateLimited,
         Self::ShuttingDown,
         Self::TooManyStreams,
         Self::WaitTimeout,
+        Self::CallTimeout,
         Self::CorruptRecord,
         Self::Internal,
     ];
@@ -107,6 +129,7 @@ impl Code {
             Self::QueueNotFound => "QUEUE_NOT_FOUND",
             Self::WorkerNotFound => "WORKER_NOT_FOUND",
             Self::BulkOperationNotFound => "BULK_OPERATION_NOT_FOUND",
+            Self::TokenNotFound => "TOKEN_NOT_FOUND",
             Self::IdempotencyConflict => "IDEMPOTENCY_CONFLICT",
             Self::EtagMismatch => "ETAG_MISMATCH",
             Self::InvalidStateTransition => "INVALID_STATE_TRANSITION",
@@ -121,9 +144,15 @@ impl Code {
             Self::StoreUnsafe => "STORE_UNSAFE",
             Self::DurabilityUnavailable => "DURABILITY_UNAVAILABLE",
             Self::DurabilityUnknown => "DURABILITY_UNKNOWN",
+            Self::TokenMissing => "TOKEN_MISSING",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::RoleRequired => "ROLE_REQUIRED",
+            Self::QueueForbidden => "QUEUE_FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::WaitTimeout => "WAIT_TIMEOUT",
+            Self::CallTimeout => "CALL_TIMEOUT",
             Self::CorruptRecord => "CORRUPT_RECORD",
             Self::Internal => "INTERNAL",
         }
@@ -184,6 +213,12 @@ pub enum Error {
     /// No bulk operation has this id, or it is long over.
     #[error("bulk operation {id} does not exist or is no longer kept")]
     BulkOperationNotFound {
+        /// As the caller gave it.
+        id: String,
+    },
+    /// No token has this id: it never existed, or was revoked.
+    #[error("token {id} does not exist or was revoked")]
+    TokenNotFound {
         /// As the caller gave it.
         id: String,
     },
@@ -282,6 +317,30 @@ pub enum Error {
         /// What was waited for in vain.
         why: String,
     },
+    /// The caller shows no token, and this server wants one.
+    #[error("a token is needed: send it as `authorization: Bearer jf_…`")]
+    TokenMissing,
+    /// The caller's token is unknown, expired or revoked; which of these is not told.
+    #[error("the token is unknown, expired or revoked")]
+    TokenInvalid,
+    /// The caller's role does not allow the call.
+    #[error("this call is not open to the role {role}")]
+    RoleRequired {
+        /// The caller's.
+        role: Role,
+    },
+    /// The caller has no right to this queue, or to a call about all of them.
+    #[error("there is no right to {what}")]
+    QueueForbidden {
+        /// The queue, or what the call is about.
+        what: String,
+    },
+    /// The caller makes more calls than it may.
+    #[error("too many calls (limit {limit}); retry later")]
+    RateLimited {
+        /// How many, of what.
+        limit: String,
+    },
     /// This process is stopping and takes no new work.
     #[error("shutting down; retry elsewhere")]
     ShuttingDown,
@@ -298,6 +357,12 @@ pub enum Error {
         id: JobId,
         /// Its state when the time was over.
         state: JobState,
+    },
+    /// The call took longer than it may. What it did until then stays done.
+    #[error("the call took longer than {seconds} s")]
+    CallTimeout {
+        /// How long it may take.
+        seconds: u64,
     },
     /// A stored record can not be read.
     #[error("the record of job {id} can not be read")]
@@ -334,6 +399,7 @@ impl Error {
             Self::QueueNotFound { .. } => Code::QueueNotFound,
             Self::WorkerNotFound { .. } => Code::WorkerNotFound,
             Self::BulkOperationNotFound { .. } => Code::BulkOperationNotFound,
+            Self::TokenNotFound { .. } => Code::TokenNotFound,
             Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
             Self::EtagMismatch { .. } => Code::EtagMismatch,
             Self::InvalidStateTransition { .. } => Code::InvalidStateTransition,
@@ -348,9 +414,15 @@ impl Error {
             Self::StoreUnsafe { .. } => Code::StoreUnsafe,
             Self::DurabilityUnavailable { .. } => Code::DurabilityUnavailable,
             Self::DurabilityUnknown { .. } => Code::DurabilityUnknown,
+            Self::TokenMissing => Code::TokenMissing,
+            Self::TokenInvalid => Code::TokenInvalid,
+            Self::RoleRequired { .. } => Code::RoleRequired,
+            Self::QueueForbidden { .. } => Code::QueueForbidden,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::ShuttingDown => Code::ShuttingDown,
             Self::TooManyStreams { .. } => Code::TooManyStreams,
             Self::WaitTimeout { .. } => Code::WaitTimeout,
+            Self::CallTimeout { .. } => Code::CallTimeout,
             Self::CorruptRecord { .. } => Code::CorruptRecord,
             Self::Internal { .. } => Code::Internal,
         }
@@ -367,6 +439,7 @@ impl Error {
                 | Code::StoreLoading
                 | Code::StoreReadOnly
                 | Code::DurabilityUnknown
+                | Code::RateLimited
                 | Code::ShuttingDown
                 | Code::TooManyStreams
         )
@@ -404,6 +477,9 @@ impl Error {
             }
             Self::WorkerNotFound { id } => vec![("worker", id.clone())],
             Self::BulkOperationNotFound { id } => vec![("operation", id.clone())],
+            Self::TokenNotFound { id } => vec![("token", id.clone())],
+            Self::RoleRequired { role } => vec![("role", role.to_string())],
+            Self::RateLimited { limit } => vec![("limit", limit.clone())],
             Self::IdempotencyConflict { id, state } => {
                 vec![("job_id", id.to_string()), ("state", state.to_string())]
             }
@@ -429,6 +505,10 @@ impl Error {
             | Self::StoreUnavailable
             | Self::StoreLoading
             | Self::StoreReadOnly
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::QueueForbidden { .. }
+            | Self::CallTimeout { .. }
             | Self::ShuttingDown
             | Self::Internal { .. } => Vec::new(),
         }

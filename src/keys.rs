@@ -136,7 +136,7 @@ pub(crate) enum Found {
 
 /// Reads a key that matches a [`pattern`] of the namespace.
 pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
-    let of_all = [queues, workers, bulks, running_bulks].map(|key| key(namespace));
+    let of_all = [queues, workers, bulks, running_bulks, tokens, audit].map(|key| key(namespace));
     let of_one = [worker, running, signal, bulk_lock].map(|key| key(namespace, ""));
     if of_all.iter().any(|known| known == key) || of_one.iter().any(|start| key.starts_with(start))
     {
@@ -202,6 +202,21 @@ pub(crate) fn running(namespace: &Namespace, id: &str) -> String {
 /// What one worker was told and has not done yet.
 pub(crate) fn signal(namespace: &Namespace, id: &str) -> String {
     format!("jf:{{{namespace}}}:signal:{id}")
+}
+
+/// The tokens of callers: records by their ids, and the hashes of their secrets.
+pub(crate) fn tokens(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:tokens")
+}
+
+/// The field of one secret of a token.
+pub(crate) fn token_secret(id: &crate::token::TokenId, generation: u32) -> String {
+    format!("{id}:{generation}")
+}
+
+/// What callers have changed, and what was refused to them: a stream.
+pub(crate) fn audit(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:audit")
 }
 
 /// The channel on which workers are told of jobs to end and of what to do.

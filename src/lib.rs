@@ -11,6 +11,7 @@
 //! duties in [`maintenance`] and the numbers in `stats`.
 #![warn(missing_docs)]
 
+mod access;
 mod backoff;
 mod durability;
 mod error;
@@ -57,7 +58,10 @@ mod spec;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "queue")]
+mod token;
 
+pub use access::{MAX_QUEUE_PATTERNS, QueueScope, Role};
 pub use backoff::{Backoff, MAX_BACKOFF};
 pub use durability::Durability;
 pub use error::{Code, Error, Result};
@@ -88,12 +92,14 @@ pub use crate::{
         AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkStep,
         BulkTarget, Change, Claim, Claimed, ClaimedJob, ControlMessage, ControlReader, Damage,
         DamageKind, DeadLetterGroup, DeadLetters, Direction, Explanation, Extension, Finding,
-        Force, Integrity, JobChanges, JobCount, JobPage, JobQueue, ListRequest, LogPage, Mend,
-        NewBulk, Obstacle, ObstacleReason, Order, Outcome, Pause, QueueConfig, QueueControl,
-        QueueSettings, Reaped, Report, RunningJob, SettingsChange, Severity, StoreInfo, Submitted,
-        Waiter, WorkerBeat, WorkerSignal, WorkerState,
+        Force, Integrity, JobChanges, JobCount, JobPage, JobQueue, ListRequest, LogPage,
+        MAX_OVERLAP, MAX_TOKENS, Mend, NewBulk, NewToken, Obstacle, ObstacleReason, Order, Outcome,
+        Pause, QueueConfig, QueueControl, QueueSettings, Reaped, Report, RunningJob,
+        SettingsChange, Severity, StoreInfo, Submitted, Token, Tokens, Waiter, WorkerBeat,
+        WorkerSignal, WorkerState,
     },
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},
+    token::{TokenHash, TokenId, TokenText},
 };
 
 /// The version of the records in Redis. A process refuses records that are newer.

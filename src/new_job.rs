@@ -99,6 +99,12 @@ impl NewJob {
         Self::new(J::KIND, payload)?.queue(J::QUEUE)
     }
 
+    /// The queue that it goes to.
+    #[must_use]
+    pub const fn queue_name(&self) -> &QueueName {
+        &self.queue
+    }
+
     /// The queue it goes to.
     ///
     /// # Errors

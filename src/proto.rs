@@ -29,12 +29,16 @@ mod look;
 #[cfg(feature = "queue")]
 mod queue;
 mod submit;
+#[cfg(feature = "queue")]
+mod token;
 mod values;
 #[cfg(feature = "queue")]
 mod worker;
 
 #[cfg(feature = "queue")]
 pub use change::{job_changes, settings_changes};
+#[cfg(feature = "queue")]
+pub use token::role;
 pub use values::{duration, duration_from, known, timestamp, timestamp_from};
 #[cfg(feature = "queue")]
 pub use worker::worker_signal;

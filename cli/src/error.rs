@@ -114,6 +114,9 @@ impl Error {
             }
             Code::Unknown if error.is(jobflow::Code::DurabilityUnknown) => error
                 .hint("the job is there; see whether the replicas or the disk of Redis keep up"),
+            Code::Unauthenticated => {
+                error.hint("name a file with a token by --token-file, or put it into JOBFLOW_TOKEN")
+            }
             Code::Aborted => error.hint("look at it as it is now, and try again"),
             Code::Unimplemented => error.hint("the server is older than this client; update it"),
             _ => error,

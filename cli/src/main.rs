@@ -23,7 +23,8 @@ use clap::Parser;
 use crate::args::{Args, Command};
 use crate::client::Client;
 use crate::commands::{
-    bulk, completions, dead, doctor, events, job, man, markdown, metrics, queue, submit, worker,
+    bulk, completions, dead, doctor, events, job, man, markdown, metrics, queue, submit, token,
+    worker,
 };
 use crate::error::{Error, Result};
 use crate::output::Output;
@@ -71,6 +72,7 @@ async fn dispatch(args: Args, output: &mut Output) -> Result<()> {
         Command::Metrics(metrics) => metrics::run(&client()?, &metrics, output).await,
         Command::Top(top) => top::run(&client()?, &top, args.global.color.into(), output).await,
         Command::Doctor(doctor) => doctor::run(&doctor, &client()?, output).await,
+        Command::Token(command) => token::run(&client()?, command, output).await,
         Command::Completions { shell } => completions::run(shell, output),
         Command::CompleteNames { what } => completions::names(&args.global, what, output).await,
         Command::Man => man::run(output),

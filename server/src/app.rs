@@ -7,7 +7,8 @@ use jobflow::{JobQueue, NewJob, Pulses, QueueConfig, Result, Submitted};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::auth::TokenTable;
+use crate::config::{AuthMode, Config};
 use crate::event_hub::EventHub;
 use crate::health::Seen;
 use crate::metrics_hub::{MetricsHub, Source};
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) store: StoreWatch,
     pub(crate) metrics: MetricsHub,
     pub(crate) events: EventHub,
+    /// None where callers need no token.
+    pub(crate) tokens: Option<TokenTable>,
     /// The loops of this server.
     pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
@@ -38,6 +41,13 @@ impl App {
             ..QueueConfig::default()
         })?;
         let store = StoreWatch::new(queue.clone());
+        let tokens = match config.auth {
+            AuthMode::None => None,
+            AuthMode::Tokens => Some(TokenTable::open(
+                queue.clone(),
+                config.admin_token_file.clone(),
+            )?),
+        };
         let pulses = Pulses::default();
         let (polled, watched) = (queue.clone(), store.clone());
         let source: Source = Box::new(move || look(polled.clone(), watched.clone()).boxed());
@@ -49,6 +59,7 @@ impl App {
                 stopping.clone(),
             ),
             events: EventHub::new(queue.clone(), &pulses, stopping.clone()),
+            tokens,
             pulses,
             started: now(),
             stopping: stopping.clone(),
@@ -72,6 +83,14 @@ impl App {
         let submitted = self.queue.submit_batch(jobs).await;
         jobflow::failpoint!("submit.batch_answers");
         Ok(submitted)
+    }
+
+    /// Lets this server know at once what has changed about tokens.
+    pub(crate) async fn know_tokens(&self) -> Result<()> {
+        match &self.tokens {
+            Some(tokens) => tokens.read_store().await,
+            None => Ok(()),
+        }
     }
 
     /// Reads all numbers.

@@ -11,6 +11,8 @@ use jobflow::{Durability, Namespace, QueueConfig};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::tls::TlsFiles;
+
 /// The port the server listens on unless told otherwise.
 const DEFAULT_PORT: u16 = 4000;
 
@@ -56,6 +58,33 @@ pub struct Args {
     /// Do not offer gRPC reflection
     #[arg(long, env = "JOBFLOW_NO_REFLECTION", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub no_reflection: bool,
+    /// Who may call: everybody, or holders of a token [default: none]
+    #[arg(long, env = "JOBFLOW_AUTH", value_name = "MODE")]
+    pub auth: Option<AuthMode>,
+    /// A file with tokens of admins, one a line; made with a new one if it is not there
+    #[arg(long, env = "JOBFLOW_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    /// The certificate chain to serve TLS with, as PEM; read again on SIGHUP
+    #[arg(long, env = "JOBFLOW_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as PEM
+    #[arg(long, env = "JOBFLOW_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Only take connections that show a certificate signed by one of these, as PEM
+    #[arg(long, env = "JOBFLOW_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Listen where others can reach it although TLS or tokens are missing: a proxy has them
+    #[arg(long, env = "JOBFLOW_INSECURE_BEHIND_PROXY", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub insecure_behind_proxy: bool,
+    /// An origin whose pages may call, `https://HOST[:PORT]`; may be given several times, or
+    /// separated by commas
+    #[arg(
+        long,
+        env = "JOBFLOW_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<String>,
     /// A TOML file with these settings, spelled with `_`; flags and environment win
     #[arg(long, env = "JOBFLOW_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -70,6 +99,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// Whoever reaches the port.
+    #[default]
+    None,
+    /// Holders of a token.
+    Tokens,
 }
 
 /// The settings of one server, complete.
@@ -93,11 +133,22 @@ pub struct Config {
     pub durability_timeout: Duration,
     /// Whether gRPC reflection is offered.
     pub reflection: bool,
+    /// Who may call.
+    pub auth: AuthMode,
+    /// Tokens of admins that are not in the store.
+    pub admin_token_file: Option<PathBuf>,
+    /// The server speaks TLS alone.
+    pub tls: Option<TlsFiles>,
+    /// Something else sees to authentication and TLS.
+    pub insecure_behind_proxy: bool,
+    /// Origins whose pages may call.
+    pub allow_origin: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Args::default().over(File::default())
+        let nothing = Args::default().over(File::default());
+        nothing.expect("what is not set contradicts nothing")
     }
 }
 
@@ -119,6 +170,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where and why.
         source: Box<toml::de::Error>,
+    },
+    /// One setting needs another.
+    #[error("{setting} needs {needs}")]
+    Incomplete {
+        /// What is given.
+        setting: &'static str,
+        /// What is missing.
+        needs: &'static str,
     },
     /// A value in the file is out of its range.
     #[error("{}: {source}", path.display())]
@@ -146,6 +205,13 @@ struct File {
     #[serde(deserialize_with = "spelled")]
     durability_timeout: Option<humantime::Duration>,
     no_reflection: bool,
+    auth: Option<AuthMode>,
+    admin_token_file: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    insecure_behind_proxy: bool,
+    allow_origin: Vec<String>,
 }
 
 /// A value that the file spells as the command line does.
@@ -165,18 +231,18 @@ impl Args {
     /// When the file can not be read or sets what does not exist.
     pub fn into_config(mut self) -> Result<Config, ConfigError> {
         let Some(path) = self.config.take() else {
-            return Ok(self.over(File::default()));
+            return self.over(File::default());
         };
         let file = File::read(&path)?;
         if let (None, Some(namespace)) = (&self.namespace, &file.namespace) {
             let namespace = Namespace::new(namespace);
             self.namespace = Some(namespace.map_err(|source| ConfigError::Value { path, source })?);
         }
-        Ok(self.over(file))
+        self.over(file)
     }
 
     /// Lays the flags over the file, and both over the defaults.
-    fn over(self, file: File) -> Config {
+    fn over(self, file: File) -> Result<Config, ConfigError> {
         let mut listen = if self.listen.is_empty() {
             file.listen
         } else {
@@ -185,8 +251,21 @@ impl Args {
         if listen.is_empty() {
             listen.push((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into());
         }
+        let tls = tls_files(
+            self.tls_cert.or(file.tls_cert),
+            self.tls_key.or(file.tls_key),
+            self.tls_client_ca.or(file.tls_client_ca),
+        )?;
+        let auth = self.auth.or(file.auth).unwrap_or_default();
+        let admin_token_file = self.admin_token_file.or(file.admin_token_file);
+        if admin_token_file.is_some() && auth == AuthMode::None {
+            return Err(ConfigError::Incomplete {
+                setting: "--admin-token-file",
+                needs: "--auth tokens",
+            });
+        }
         let default = QueueConfig::default();
-        Config {
+        Ok(Config {
             redis_url: self.redis.or(file.redis).unwrap_or(default.redis_url),
             namespace: self.namespace.unwrap_or_default(),
             listen,
@@ -202,8 +281,39 @@ impl Args {
                 .or_else(|| file.durability_timeout.map(Into::into))
                 .unwrap_or(default.durability_timeout),
             reflection: !(self.no_reflection || file.no_reflection),
-        }
+            auth,
+            admin_token_file,
+            tls,
+            insecure_behind_proxy: self.insecure_behind_proxy || file.insecure_behind_proxy,
+            allow_origin: if self.allow_origin.is_empty() {
+                file.allow_origin
+            } else {
+                self.allow_origin
+            },
+        })
     }
+}
+
+/// Certificate and key come together, and callers' certificates need both.
+fn tls_files(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, ConfigError> {
+    let (setting, needs) = match (cert, key, client_ca) {
+        (Some(cert), Some(key), client_ca) => {
+            return Ok(Some(TlsFiles {
+                cert,
+                key,
+                client_ca,
+            }));
+        }
+        (None, None, None) => return Ok(None),
+        (Some(_), None, _) => ("--tls-cert", "--tls-key"),
+        (None, Some(_), _) => ("--tls-key", "--tls-cert"),
+        (None, None, Some(_)) => ("--tls-client-ca", "--tls-cert and --tls-key"),
+    };
+    Err(ConfigError::Incomplete { setting, needs })
 }
 
 impl File {
@@ -220,62 +330,5 @@ impl File {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn file(text: &str) -> File {
-        toml::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
-        let args = Args::parse_from(["jobflow-server", "--redis", "redis://flag/"]);
-        let config = args.over(file(
-            "redis = 'redis://file/'\nlisten = ['127.0.0.1:1']\nlog_format = 'json'",
-        ));
-        assert_eq!(config.redis_url, "redis://flag/");
-        assert_eq!(config.listen, ["127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(config.log_format, LogFormat::Json);
-        assert!(config.reflection && !config.allow_eviction);
-    }
-
-    #[test]
-    fn nothing_set_means_the_local_machine() {
-        let config = Config::default();
-        assert_eq!(config.redis_url, "redis://127.0.0.1:6379/");
-        assert_eq!(config.listen, ["127.0.0.1:4000".parse().unwrap()]);
-        assert_eq!(config.namespace.as_str(), "default");
-    }
-
-    #[test]
-    fn a_listener_can_be_given_several_times() {
-        let args = Args::parse_from(["x", "--listen", "127.0.0.1:4000", "--listen", "[::1]:4000"]);
-        assert_eq!(args.over(File::default()).listen.len(), 2);
-    }
-
-    #[test]
-    fn durability_is_spelled_in_the_file_as_on_the_command_line() {
-        let text = "durability = 'replicated'\nreplicas = 2\ndurability_timeout = '250ms'";
-        let args = Args::parse_from(["x", "--replicas", "3"]);
-        let config = args.over(file(text));
-        assert_eq!(config.durability, Durability::Replicated);
-        assert_eq!(config.replicas, 3);
-        assert_eq!(config.durability_timeout, Duration::from_millis(250));
-        let error = toml::from_str::<File>("durability = 'disk'").unwrap_err();
-        assert!(error.to_string().contains("replicated"), "{error}");
-        assert_eq!(Config::default().durability, Durability::Memory);
-    }
-
-    #[test]
-    fn a_typing_error_in_the_file_is_not_a_setting() {
-        let error = toml::from_str::<File>("lissten = []").unwrap_err();
-        assert!(error.to_string().contains("lissten"), "{error}");
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

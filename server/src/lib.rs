@@ -4,7 +4,8 @@
 //! [`jobflow`]. Workers do not need it: they claim straight from Redis.
 //!
 //! # Layout
-//! [`run`] wires what `app` holds to what `routes` answers. `grpc/` and `rest/`
+//! [`run`] wires what `app` holds to what `routes` answers. Before every handler
+//! stands `auth`, which knows who may call what. `grpc/` and `rest/`
 //! are the two edges; both make the same calls. `metrics_hub` polls the store
 //! once for all who watch, `event_hub` reads the event streams once for all who
 //! wait (`job_watch` and `event_stream` are what they hold), and `store_watch`
@@ -16,10 +17,14 @@ mod log;
 mod run;
 
 mod app;
+mod auth;
+mod browser;
 mod deadline;
+mod reload;
 mod request_id;
 mod routes;
 mod serve;
+mod tls;
 
 mod dashboard;
 mod grpc;
@@ -34,7 +39,8 @@ mod numbers;
 mod rates;
 mod store_watch;
 
-pub use config::{Args, Config, ConfigError, LogFormat};
+pub use config::{Args, AuthMode, Config, ConfigError, LogFormat};
 pub use listen::{ListenError, bind};
 pub use log::init as init_log;
 pub use run::run;
+pub use tls::TlsFiles;

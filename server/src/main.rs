@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<()> {
     let config = args.into_config()?;
     jobflow_server::init_log(config.log_format);
-    let listeners = jobflow_server::bind(&config.listen).await?;
+    let listeners = jobflow_server::bind(&config).await?;
     let mut terminate = signal(SignalKind::terminate()).context("can not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can not listen for SIGINT")?;
     let stop = async move {

@@ -2,29 +2,43 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
+use jobflow::Result;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 use tracing::{Level, Span, debug_span};
 
 use crate::app::App;
+use crate::auth::Guard;
+use crate::browser::{self, Browsers};
+use crate::config::Config;
 use crate::request_id::{self, NewRequestId};
 use crate::{dashboard, grpc, rest};
 
 /// gRPC by its paths, REST by its own, and the dashboard for what is left.
-pub(crate) fn router(app: &App, reflection: bool, health: grpc::HealthService) -> Router {
+pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) -> Result<Router> {
     // At debug level: what is a fault of ours is logged where it is found, and
     // an outage of the store is no reason to log every call.
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_failure(DefaultOnFailure::new().level(Level::DEBUG));
-    grpc::routes(app, reflection, health)
-        .merge(rest::routes(app))
+    let guard = Guard::new(app.tokens.clone());
+    let browsers = Browsers::new(config)?;
+    let cors = browsers.cors();
+    let router = grpc::routes(app, &guard, config.reflection, health)
+        .merge(rest::routes(app, &guard))
         .fallback_service(dashboard::routes())
         .layer(from_fn(request_id::scope))
+        .layer(from_fn_with_state(browsers, browser::guard));
+    // Outside, because a preflight has no token.
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    Ok(router
         .layer(trace)
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(NewRequestId))
+        .layer(SetRequestIdLayer::x_request_id(NewRequestId)))
 }
 
 fn span(request: &Request) -> Span {

@@ -9,11 +9,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tonic_health::server::HealthReporter;
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::config::Config;
-use crate::{grpc, routes, serve};
+use crate::serve::{self, Door};
+use crate::tls::Tls;
+use crate::{grpc, reload, routes};
 
 /// How long calls may go on after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
@@ -45,7 +48,55 @@ pub async fn run(
     let stopping = CancellationToken::new();
     let app = App::open(&config, &stopping)?;
     check_store(&app).await?;
+    let tls = config.tls.clone().map(Tls::open).transpose()?;
     let (health, health_service) = grpc::health();
+    let router = routes::router(&app, &config, health_service)?;
+    let mut background = background(&app, health, &stopping);
+    if let Some(tokens) = app.tokens.clone() {
+        if let Err(error) = tokens.read_store().await {
+            warn!("starting without the tokens of the store: {error}");
+        }
+        background.spawn(tokens.run(app.pulses.clone(), stopping.clone()));
+    }
+    background.spawn(reload::run(
+        tls.clone(),
+        app.tokens.clone(),
+        stopping.clone(),
+    ));
+    let stop_bulks = stopping.clone().cancelled_owned();
+    let bulks = maintenance::run_bulks(app.queue.clone(), app.pulses.clone(), stop_bulks);
+    let bulks = tokio::spawn(bulks);
+
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            info!("ready on {scheme}://{address}");
+        }
+        let door = Door {
+            router: router.clone(),
+            tls: tls.clone(),
+            stopping: stopping.clone(),
+        };
+        serving.spawn(serve::serve(listener, door, GRACE));
+    }
+    stop.await;
+    info!("stopping: calls have {} s to end", GRACE.as_secs());
+    stopping.cancel();
+    serving.join_all().await;
+    background.shutdown().await;
+    // A step under way is finished, so that another server can go on at once.
+    match timeout(LAST_STEP, bulks).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!("bulk operations broke off: {error}"),
+        Err(_) => warn!("a step of a bulk operation was left under way"),
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// The loops that never end.
+fn background(app: &App, health: HealthReporter, stopping: &CancellationToken) -> JoinSet<()> {
     let mut background = JoinSet::new();
     background.spawn(app.store.clone().run(app.pulses.clone(), stopping.clone()));
     background.spawn(app.metrics.clone().run());
@@ -62,36 +113,7 @@ pub async fn run(
         app.pulses.clone(),
         stopping.clone().cancelled_owned(),
     ));
-    let stop_bulks = stopping.clone().cancelled_owned();
-    let bulks = maintenance::run_bulks(app.queue.clone(), app.pulses.clone(), stop_bulks);
-    let bulks = tokio::spawn(bulks);
-
-    let router = routes::router(&app, config.reflection, health_service);
-    let mut serving = JoinSet::new();
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            info!("ready on http://{address}");
-        }
-        serving.spawn(serve::serve(
-            listener,
-            router.clone(),
-            stopping.clone(),
-            GRACE,
-        ));
-    }
-    stop.await;
-    info!("stopping: calls have {} s to end", GRACE.as_secs());
-    stopping.cancel();
-    serving.join_all().await;
-    background.shutdown().await;
-    // A step under way is finished, so that another server can go on at once.
-    match timeout(LAST_STEP, bulks).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => warn!("bulk operations broke off: {error}"),
-        Err(_) => warn!("a step of a bulk operation was left under way"),
-    }
-    info!("stopped");
-    Ok(())
+    background
 }
 
 async fn check_store(app: &App) -> Result<()> {

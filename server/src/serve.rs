@@ -1,18 +1,29 @@
 //! The accept loop. `axum::serve` would do but for what it does not let one
-//! set: TCP_NODELAY by default, HTTP/2 keepalive and the limits on slow peers.
+//! set: TCP_NODELAY by default, TLS, HTTP/2 keepalive and the limits on slow peers.
 
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 use tracing::{debug, warn};
 
+use crate::listen::Peer;
+use crate::tls::Tls;
+
+/// How long a peer may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer may take to send the head of an HTTP/1 request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a quiet HTTP/2 peer is asked whether it is still there.
@@ -24,23 +35,25 @@ const MAX_CONCURRENT_STREAMS: u32 = 256;
 /// After `accept` failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until `stopping`, then waits up to `grace` for what is under way.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stopping: CancellationToken,
-    grace: Duration,
-) {
+/// What every connection needs.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Accepts until the door closes, then waits up to `grace` for what is under way.
+pub(crate) async fn serve(listener: TcpListener, door: Door, grace: Duration) {
     let protocol = protocol();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = stopping.cancelled() => break,
+            () = door.stopping.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((peer, _)) => {
-                    let (protocol, router) = (protocol.clone(), router.clone());
-                    connections.spawn(converse(peer, protocol, router, stopping.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(welcome(stream, peer, protocol.clone(), door.clone()));
                 }
                 Err(error) => {
                     warn!("can not accept a connection: {error}");
@@ -58,27 +71,69 @@ pub(crate) async fn serve(
 }
 
 /// One connection until its end.
-async fn converse(
-    peer: TcpStream,
+async fn welcome(
+    stream: TcpStream,
+    peer: SocketAddr,
     protocol: Builder<TokioExecutor>,
-    router: Router,
-    stopping: CancellationToken,
+    door: Door,
 ) {
     // With Nagle's algorithm on, batches wait 40 ms for an acknowledgement.
-    if let Err(error) = peer.set_nodelay(true) {
+    if let Err(error) = stream.set_nodelay(true) {
         debug!("can not set TCP_NODELAY: {error}");
     }
-    let service = TowerToHyperService::new(router);
-    let mut connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(peer), service));
+    let peer = Peer(peer.ip().to_canonical());
+    let Some(tls) = &door.tls else {
+        return converse(stream, peer, protocol, door).await;
+    };
+    match timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, peer, protocol, door).await,
+        Ok(Err(error)) => debug!("no TLS: {error}"),
+        Err(_) => debug!("a peer took too long to agree on TLS"),
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    protocol: Builder<TokioExecutor>,
+    door: Door,
+) {
+    let service = TowerToHyperService::new(FromPeer {
+        router: door.router,
+        peer,
+    });
+    let mut connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
+        () = door.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         debug!("a connection ended: {error}");
+    }
+}
+
+/// Lets every request know where it came from.
+#[derive(Clone)]
+struct FromPeer {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for FromPeer {
+    type Response = <Router as Service<Request<Incoming>>>::Response;
+    type Error = <Router as Service<Request<Incoming>>>::Error;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
     }
 }
 

@@ -26,6 +26,7 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::access::QueueScope;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName};
 use crate::record::JobRecord;
@@ -120,6 +121,17 @@ impl Filter {
             .iter()
             .map(|state| Expr::Term(term::Term::state(*state)));
         Self(Expr::and([Expr::or(states), self.0.clone()]))
+    }
+
+    /// This filter, narrowed to the jobs of some queues.
+    #[must_use]
+    pub fn and_queues(&self, scope: &QueueScope) -> Self {
+        if scope.is_all() {
+            return self.clone();
+        }
+        let queues = scope.patterns().iter();
+        let queues = queues.map(|pattern| Expr::Term(term::Term::queue(pattern)));
+        Self(Expr::and([Expr::or(queues), self.0.clone()]))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::access::QueuePattern;
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::job::{JobId, Kind, QueueName, StoreTime};
@@ -150,6 +151,18 @@ impl Term {
             field: Field::State,
             op: Op::Equal,
             operand: Operand::State(state),
+            position: 1,
+        }
+    }
+
+    pub(super) fn queue(pattern: &QueuePattern) -> Self {
+        Self {
+            field: Field::Queue,
+            op: Op::Equal,
+            operand: match pattern {
+                QueuePattern::Name(name) => Operand::Text(name.to_string()),
+                QueuePattern::Start(start) => Operand::Start(start.clone()),
+            },
             position: 1,
         }
     }

@@ -374,3 +374,20 @@ proptest! {
         prop_assert_eq!(parse(&written).matches(&record()), filter.matches(&record()));
     }
 }
+
+#[test]
+fn a_filter_narrowed_to_queues_means_no_other() {
+    let scope = crate::access::QueueScope::new(["mail", "shop-*"]).unwrap();
+    let filter = Filter::parse("state = failed OR queue = other").unwrap();
+    let narrowed = filter.and_queues(&scope);
+    assert_eq!(
+        narrowed.to_string(),
+        "(queue = mail OR queue = shop-*) AND (state = failed OR queue = other)"
+    );
+    assert_eq!(Filter::parse(&narrowed.to_string()), Ok(narrowed.clone()));
+    let may = |name: &str| narrowed.may_mean_queue(&QueueName::new(name).unwrap());
+    assert!(may("mail") && may("shop-eu"));
+    assert!(!may("other") && !may("shop"));
+    let all = crate::access::QueueScope::all();
+    assert_eq!(filter.and_queues(&all), filter);
+}

@@ -94,6 +94,7 @@ impl From<JobRecord> for proto::Job {
                 .etag
                 .as_ref()
                 .map_or_else(String::new, |etag| Etag::as_str(etag).to_owned()),
+            payload_hidden: false,
         }
     }
 }
@@ -164,6 +165,21 @@ impl proto::Job {
             proto::JobView::Unspecified | proto::JobView::Full => self,
             proto::JobView::Basic => self.basic(),
         })
+    }
+
+    /// As a caller sees it whose role may not see what jobs carry.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        for before in &mut self.previous_payloads {
+            before.payload = Bytes::new();
+        }
+        Self {
+            payload: Bytes::new(),
+            result: Bytes::new(),
+            headers: std::collections::HashMap::new(),
+            payload_hidden: true,
+            ..self
+        }
     }
 
     /// Without payload, result and history.

@@ -9,9 +9,11 @@ mod queue;
 mod server;
 mod shared;
 mod submit;
+mod token;
 mod values;
 mod worker;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -27,6 +29,7 @@ pub(crate) use queue::{PurgeState, Queue, Setting, Settings};
 pub(crate) use server::Names;
 pub(crate) use shared::{Consent, Listing, Payload, Refresh};
 pub(crate) use submit::{Durability, JobOptions, KeyScope, OnConflict, Submit};
+pub(crate) use token::Token;
 pub(crate) use values::{duration, timestamp};
 pub(crate) use worker::Worker;
 
@@ -72,6 +75,36 @@ pub(crate) struct Global {
     )]
     #[arg(default_value = "http://127.0.0.1:4000", value_parser = values::server)]
     pub(crate) server: Endpoint,
+
+    /// A file with the token to show to the server. A token may also stand in
+    /// JOBFLOW_TOKEN; there is no flag for it, because others can read flags.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "JOBFLOW_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Show the token also to a server elsewhere that is spoken to in the clear.
+    #[arg(long, global = true)]
+    pub(crate) plaintext_token: bool,
+
+    /// Trust a server whose certificate one of these has signed, as PEM,
+    /// instead of those that the system trusts.
+    #[arg(long, global = true, value_name = "FILE", env = "JOBFLOW_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// Certificate and private key to show to a server that asks for them, as PEM.
+    #[arg(long, global = true, value_name = "FILE", env = "JOBFLOW_CLIENT_CERT")]
+    #[arg(requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// The private key of --client-cert.
+    #[arg(long, global = true, value_name = "FILE", env = "JOBFLOW_CLIENT_KEY")]
+    #[arg(requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
 
     /// Form of what is printed on standard output.
     #[arg(
@@ -144,6 +177,8 @@ pub(crate) enum Command {
     Metrics(Metrics),
     Top(Top),
     Doctor(Doctor),
+    #[command(subcommand)]
+    Token(Token),
     /// Print a completion script for a shell.
     ///
     /// In bash and zsh it also completes the names of queues and workers, for

@@ -9,8 +9,8 @@ use tonic::transport::Endpoint;
 
 pub(super) fn server(url: &str) -> Result<Endpoint, String> {
     let url = match url.split_once("://") {
-        Some(("http", _)) => url.to_owned(),
-        Some(_) => return Err("only http:// is spoken; end TLS in front of the server".to_owned()),
+        Some(("http" | "https", _)) => url.to_owned(),
+        Some(_) => return Err("must begin with http:// or https://".to_owned()),
         None => format!("http://{url}"),
     };
     Endpoint::from_shared(url).map_err(|_| "must be like http://127.0.0.1:4000".to_owned())
@@ -98,6 +98,7 @@ mod tests {
             server("localhost:4000").unwrap().uri(),
             "http://localhost:4000/"
         );
+        assert!(server("https://jobs.example.com").is_ok());
         assert!(server("redis://localhost").is_err());
         assert!(server("http://").is_err());
     }

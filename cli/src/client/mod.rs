@@ -6,10 +6,12 @@
 
 mod admin;
 mod bulk;
+mod credentials;
 mod jobs;
 mod queues;
 mod streams;
 mod submit;
+mod tokens;
 mod workers;
 
 use std::cell::Cell;
@@ -18,9 +20,10 @@ use std::time::Duration;
 use jobflow::proto::{
     admin_service_client::AdminServiceClient, job_service_client::JobServiceClient,
     metrics_service_client::MetricsServiceClient, queue_service_client::QueueServiceClient,
-    worker_service_client::WorkerServiceClient,
+    token_service_client::TokenServiceClient, worker_service_client::WorkerServiceClient,
 };
 use tokio::time::{Instant, sleep};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
@@ -28,6 +31,7 @@ use tonic_types::StatusExt;
 use crate::args::Global;
 use crate::error::{Error, Exit, Result, is_transient, may_have_been_heard};
 
+use credentials::Credentials;
 pub(crate) use streams::REOPEN_PAUSE;
 pub(crate) use submit::Submission;
 
@@ -47,8 +51,11 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of a list of short things, such as names.
 const PAGE_SIZE: i32 = 1_000;
 
+/// The connection, with what is shown on each call.
+type Wire = InterceptedService<Channel, Credentials>;
+
 pub(crate) struct Client {
-    channel: Channel,
+    wire: Wire,
     server: String,
     call_timeout: Duration,
     given_timeout: Option<Duration>,
@@ -69,8 +76,9 @@ impl Client {
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        let endpoint = credentials::secured(endpoint, global)?;
         Ok(Self {
-            channel: endpoint.connect_lazy(),
+            wire: InterceptedService::new(endpoint.connect_lazy(), Credentials::read(global)?),
             server: global
                 .server
                 .uri()
@@ -89,24 +97,28 @@ impl Client {
         Error::from_status(status, &self.server)
     }
 
-    fn jobs(&self) -> JobServiceClient<Channel> {
-        JobServiceClient::new(self.channel.clone())
+    fn jobs(&self) -> JobServiceClient<Wire> {
+        JobServiceClient::new(self.wire.clone())
     }
 
-    fn queues(&self) -> QueueServiceClient<Channel> {
-        QueueServiceClient::new(self.channel.clone())
+    fn queues(&self) -> QueueServiceClient<Wire> {
+        QueueServiceClient::new(self.wire.clone())
     }
 
-    fn workers(&self) -> WorkerServiceClient<Channel> {
-        WorkerServiceClient::new(self.channel.clone())
+    fn workers(&self) -> WorkerServiceClient<Wire> {
+        WorkerServiceClient::new(self.wire.clone())
     }
 
-    fn numbers(&self) -> MetricsServiceClient<Channel> {
-        MetricsServiceClient::new(self.channel.clone())
+    fn numbers(&self) -> MetricsServiceClient<Wire> {
+        MetricsServiceClient::new(self.wire.clone())
     }
 
-    fn admin(&self) -> AdminServiceClient<Channel> {
-        AdminServiceClient::new(self.channel.clone())
+    fn tokens(&self) -> TokenServiceClient<Wire> {
+        TokenServiceClient::new(self.wire.clone())
+    }
+
+    fn admin(&self) -> AdminServiceClient<Wire> {
+        AdminServiceClient::new(self.wire.clone())
     }
 
     async fn call<M: Clone, T>(
@@ -176,7 +188,7 @@ impl Client {
         self.retry_for.unwrap_or(default)
     }
 
-    fn incomplete(&self) -> Error {
+    pub(crate) fn incomplete(&self) -> Error {
         self.error(&Status::new(
             Code::Internal,
             "the server's answer is incomplete",

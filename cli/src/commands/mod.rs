@@ -13,6 +13,7 @@ mod paging;
 pub(crate) mod queue;
 mod shared;
 pub(crate) mod submit;
+pub(crate) mod token;
 mod watching;
 pub(crate) mod worker;
 

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod queue;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod token;
 pub(crate) mod words;
 pub(crate) mod worker;
 

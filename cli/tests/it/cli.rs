@@ -20,6 +20,8 @@ pub(crate) fn command(server: &str, args: impl IntoIterator<Item = impl AsRef<Os
         .args(["--server", server])
         .args(args)
         .env_remove("JOBFLOW_SERVER")
+        .env_remove("JOBFLOW_TOKEN")
+        .env_remove("JOBFLOW_TOKEN_FILE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -14,4 +14,5 @@ mod queues;
 mod submit;
 #[cfg(unix)]
 mod terminal;
+mod tokens;
 mod watch;

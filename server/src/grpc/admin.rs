@@ -4,8 +4,9 @@ use jobflow::{LAYOUT_VERSION, Mend, proto};
 use proto::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
 
-use super::status::reply;
+use super::status::{self, reply};
 use crate::app::App;
+use crate::auth::who;
 
 pub(super) struct Admin(pub(super) App);
 
@@ -15,12 +16,14 @@ impl AdminService for Admin {
         &self,
         _: Request<proto::GetServerInfoRequest>,
     ) -> Result<Response<proto::GetServerInfoResponse>, Status> {
+        let caller = who::principal().map_err(|error| status::of(&error))?;
         Ok(Response::new(proto::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: self.0.queue.config().namespace.to_string(),
             layout_version: LAYOUT_VERSION.into(),
             start_time: Some(self.0.started.into()),
             store_version: self.0.store.version().unwrap_or_default(),
+            caller: Some((&*caller).into()),
         }))
     }
 

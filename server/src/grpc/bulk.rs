@@ -4,6 +4,7 @@ use jobflow::{NewBulk, Result, proto};
 
 use super::jobs::Jobs;
 use super::paging::PageSize;
+use crate::auth::who;
 
 /// Of operations.
 const PAGE: PageSize = PageSize {
@@ -18,6 +19,7 @@ impl Jobs {
     ) -> Result<proto::StartBulkOperationResponse> {
         let new = NewBulk::try_from(request)?;
         let operation = self.0.queue.start_bulk(new).await?;
+        who::about(format!("bulk operation {}", operation.id));
         Ok(proto::StartBulkOperationResponse {
             operation: Some(operation.into()),
         })
@@ -46,6 +48,7 @@ impl Jobs {
         &self,
         request: proto::StopBulkOperationRequest,
     ) -> Result<proto::StopBulkOperationResponse> {
+        who::about(format!("bulk operation {}", request.id));
         let operation = self.0.queue.stop_bulk(&request.id).await?;
         Ok(proto::StopBulkOperationResponse {
             operation: Some(operation.into()),

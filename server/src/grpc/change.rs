@@ -3,6 +3,7 @@
 use jobflow::{Error, Etag, Force, JobId, JobState, Result, proto};
 
 use super::jobs::Jobs;
+use crate::auth::who;
 
 impl Jobs {
     pub(super) async fn update(
@@ -13,6 +14,7 @@ impl Jobs {
         let id = job.id.parse()?;
         let changes = proto::job_changes(&job, request.update_mask.as_ref())?;
         let etag = etag(&request.etag);
+        who::job(&self.0.queue, id).await?;
         self.0.queue.update(id, changes, etag.as_ref()).await?;
         let job = Some(self.changed(id, None).await?);
         Ok(proto::UpdateJobResponse { job })
@@ -24,6 +26,7 @@ impl Jobs {
     ) -> Result<proto::CancelJobResponse> {
         let id = request.id.parse()?;
         let etag = etag(&request.etag);
+        who::job(&self.0.queue, id).await?;
         let state = self
             .0
             .queue
@@ -47,6 +50,7 @@ impl Jobs {
             (payload, content_type) => payload.map(|payload| (payload, content_type)),
         };
         let etag = etag(&request.etag);
+        who::job(&self.0.queue, id).await?;
         self.0.queue.retry(id, payload, etag.as_ref()).await?;
         let job = Some(self.changed(id, Some(JobState::Waiting)).await?);
         Ok(proto::RetryJobResponse { job })
@@ -57,6 +61,7 @@ impl Jobs {
         request: proto::PromoteJobRequest,
     ) -> Result<proto::PromoteJobResponse> {
         let id = request.id.parse()?;
+        who::job(&self.0.queue, id).await?;
         self.0.queue.promote_job(id).await?;
         let job = Some(self.changed(id, Some(JobState::Waiting)).await?);
         Ok(proto::PromoteJobResponse { job })
@@ -68,10 +73,9 @@ impl Jobs {
     ) -> Result<proto::DeleteJobResponse> {
         let force = if request.force { Force::Yes } else { Force::No };
         let etag = etag(&request.etag);
-        self.0
-            .queue
-            .delete(request.id.parse()?, force, etag.as_ref())
-            .await?;
+        let id = request.id.parse()?;
+        who::job(&self.0.queue, id).await?;
+        self.0.queue.delete(id, force, etag.as_ref()).await?;
         Ok(proto::DeleteJobResponse {})
     }
 
@@ -86,7 +90,7 @@ impl Jobs {
                     .into(),
                 ..proto::Job::default()
             }),
-            job => job.map(|job| proto::Job::from(job).basic()),
+            job => who::shown(proto::Job::from(job?).basic()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobflow::proto::{
     admin_service_server, job_service_server, metrics_service_server, queue_service_server,
-    worker_service_server,
+    token_service_server, worker_service_server,
 };
 use jobflow::{PulseReport, Pulses};
 use tokio::sync::watch;
@@ -20,13 +20,14 @@ use crate::store_watch::StoreState;
 pub(crate) type HealthService = HealthServer<tonic_health::server::HealthService>;
 
 /// The whole server, and each service by its name.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "",
     job_service_server::SERVICE_NAME,
     queue_service_server::SERVICE_NAME,
     metrics_service_server::SERVICE_NAME,
     worker_service_server::SERVICE_NAME,
     admin_service_server::SERVICE_NAME,
+    token_service_server::SERVICE_NAME,
 ];
 
 /// The two ends: where the status is set and where it is asked for.

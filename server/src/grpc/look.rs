@@ -7,6 +7,7 @@ use tonic::Extensions;
 
 use super::jobs::Jobs;
 use super::paging::{self, PageSize};
+use crate::auth::who;
 use crate::deadline;
 
 /// Of jobs.
@@ -28,9 +29,10 @@ impl Jobs {
         let id = request.id.parse()?;
         // Before the store is asked: a view that is not known is the caller's fault.
         proto::Job::default().in_view(request.view)?;
+        who::job(&self.0.queue, id).await?;
         let job = self.0.queue.get(id).await?;
         Ok(proto::GetJobResponse {
-            job: Some(proto::Job::from(job).in_view(request.view)?),
+            job: Some(who::shown(proto::Job::from(job).in_view(request.view)?)?),
         })
     }
 
@@ -39,14 +41,18 @@ impl Jobs {
         request: proto::ListJobsRequest,
     ) -> Result<proto::ListJobsResponse> {
         let request = ListRequest {
-            filter: Filter::parse(&request.filter)?,
+            filter: who::narrow(&Filter::parse(&request.filter)?)?,
             order: request.order_by.parse()?,
             page_size: PAGE.of(request.page_size)?,
             page_token: request.page_token,
         };
         let page = self.0.queue.list(&request).await?;
         Ok(proto::ListJobsResponse {
-            jobs: page.jobs.into_iter().map(Into::into).collect(),
+            jobs: page
+                .jobs
+                .into_iter()
+                .map(|job| who::shown(job.into()))
+                .collect::<Result<_>>()?,
             next_page_token: page.next_page_token,
         })
     }
@@ -56,7 +62,7 @@ impl Jobs {
         request: proto::CountJobsRequest,
         until: Instant,
     ) -> Result<proto::CountJobsResponse> {
-        let filter = Filter::parse(&request.filter)?;
+        let filter = who::narrow(&Filter::parse(&request.filter)?)?;
         let count = self.0.queue.count(&filter, until).await?;
         Ok(count.into())
     }
@@ -66,7 +72,7 @@ impl Jobs {
         request: proto::ListDeadLetterGroupsRequest,
         until: Instant,
     ) -> Result<proto::ListDeadLetterGroupsResponse> {
-        let filter = Filter::parse(&request.filter)?;
+        let filter = who::narrow(&Filter::parse(&request.filter)?)?;
         let letters = self.0.queue.dead_letter_groups(&filter, until).await?;
         Ok(letters.into())
     }
@@ -75,7 +81,9 @@ impl Jobs {
         &self,
         request: proto::ExplainJobRequest,
     ) -> Result<proto::ExplainJobResponse> {
-        let explanation = self.0.queue.explain(request.id.parse()?).await?;
+        let id = request.id.parse()?;
+        who::job(&self.0.queue, id).await?;
+        let explanation = self.0.queue.explain(id).await?;
         Ok(explanation.into())
     }
 
@@ -87,6 +95,7 @@ impl Jobs {
         let size = paging::LONG.of(request.page_size)?;
         let read = |line: &str| line.parse().ok();
         let from = paging::place("logs", &request.page_token, read)?;
+        who::job(&self.0.queue, id).await?;
         let page = self.0.queue.logs(id, from.unwrap_or(0), size).await?;
         let next = page
             .next

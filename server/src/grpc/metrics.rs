@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, StreamExt};
 use jobflow::{Error, Result, proto};
 use proto::metrics_service_server::MetricsService;
 use tonic::{Request, Response, Status};
 
-use super::status;
+use super::status::{self, reply};
+use super::watch::Messages;
 use crate::app::App;
+use crate::auth::{self, who};
 use crate::metrics_hub::MetricsStream;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,31 +22,33 @@ pub(super) struct Metrics(pub(super) App);
 
 #[tonic::async_trait]
 impl MetricsService for Metrics {
-    type StreamMetricsStream = BoxStream<'static, Result<proto::StreamMetricsResponse, Status>>;
+    type StreamMetricsStream = Messages<proto::StreamMetricsResponse>;
 
     async fn stream_metrics(
         &self,
         request: Request<proto::StreamMetricsRequest>,
     ) -> Result<Response<Self::StreamMetricsStream>, Status> {
-        let stream = interval(request.get_ref().interval.as_ref())
-            .and_then(|interval| self.0.metrics.subscribe(interval))
-            .map_err(|error| status::of(&error))?;
-        Ok(Response::new(messages(stream)))
+        let interval = interval(request.get_ref().interval.as_ref());
+        reply(interval.and_then(|interval| self.open(interval)))
     }
 }
 
-/// Until the caller goes or an error, which is the last item.
-fn messages(
-    stream: MetricsStream,
-) -> BoxStream<'static, Result<proto::StreamMetricsResponse, Status>> {
-    let next = |stream: Option<MetricsStream>| async {
-        let mut stream = stream?;
-        Some(match stream.next().await {
-            Ok(message) => (Ok(message), Some(stream)),
-            Err(error) => (Err(status::of(&error)), None),
-        })
-    };
-    stream::unfold(Some(stream), next).boxed()
+impl Metrics {
+    /// Until the caller goes or an error, which is the last item.
+    fn open(&self, interval: Duration) -> Result<Messages<proto::StreamMetricsResponse>> {
+        let scope = who::scope()?;
+        let stream = self.0.metrics.subscribe(interval)?;
+        let next = |stream: Option<MetricsStream>| async {
+            let mut stream = stream?;
+            Some(match stream.next().await {
+                Ok(message) => (Ok(message), Some(stream)),
+                Err(error) => (Err(status::of(&error)), None),
+            })
+        };
+        let messages = stream::unfold(Some(stream), next)
+            .map(move |message| message.map(|message| auth::metrics(message, &scope)));
+        who::while_allowed(messages.boxed())
+    }
 }
 
 fn interval(asked: Option<&prost_types::Duration>) -> Result<Duration> {

@@ -12,8 +12,10 @@ mod queues;
 mod routes;
 mod status;
 mod submit;
+mod tokens;
 mod watch;
 mod workers;
 
 pub(crate) use health::{HealthService, follow_store, health};
-pub(crate) use routes::{is_grpc, routes, unimplemented};
+pub(crate) use routes::{forbidden, is_grpc, routes, unimplemented};
+pub(crate) use status::of as status;

@@ -8,6 +8,7 @@ use super::change::etag;
 use super::paging;
 use super::status::reply;
 use crate::app::App;
+use crate::auth::who;
 
 pub(super) struct Queues(pub(super) App);
 
@@ -76,6 +77,8 @@ impl Queues {
         let read = |name: &str| QueueName::new(name).ok();
         let after = paging::place("queues", &request.page_token, read)?;
         let mut queues = self.0.queue.snapshot().await?.queues;
+        let scope = &who::scope()?;
+        queues.retain(|queue| scope.contains(queue.name.as_str()));
         queues.sort_by(|a, b| a.name.cmp(&b.name));
         queues.retain(|queue| after.as_ref().is_none_or(|after| queue.name > *after));
         let more = queues.len() > size;
@@ -173,12 +176,15 @@ impl Queues {
     }
 }
 
-/// As the field of these requests is called.
+/// The queue that a call is about, if its caller may touch it. The field of
+/// these requests is called so.
 fn name(name: &str) -> Result<QueueName> {
-    QueueName::new(name).map_err(|error| match error {
+    let name = QueueName::new(name).map_err(|error| match error {
         Error::InvalidField { message, .. } => Error::invalid("name", message),
         other => other,
-    })
+    })?;
+    who::queue(&name)?;
+    Ok(name)
 }
 
 fn kind(kind: &str) -> Result<Option<Kind>> {

@@ -5,13 +5,14 @@ use std::any::Any;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use jobflow::proto::admin_service_server::AdminServiceServer;
 use jobflow::proto::job_service_server::JobServiceServer;
 use jobflow::proto::metrics_service_server::MetricsServiceServer;
 use jobflow::proto::queue_service_server::QueueServiceServer;
+use jobflow::proto::token_service_server::TokenServiceServer;
 use jobflow::proto::worker_service_server::WorkerServiceServer;
 use jobflow::proto::{
     admin_service_server, job_service_server, metrics_service_server, queue_service_server,
@@ -28,8 +29,10 @@ use super::health::HealthService;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::queues::Queues;
+use super::tokens::TokenCalls;
 use super::workers::Workers;
 use crate::app::App;
+use crate::auth::{self, Guard};
 use crate::deadline;
 
 /// The largest request. A job is at most some 270 KiB, so a full batch of
@@ -40,7 +43,7 @@ const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
 /// gRPC and grpc-web. The layers are on these routes alone: `GrpcWebLayer`
 /// answers everything that is not gRPC with an empty 400.
-pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Router {
+pub(crate) fn routes(app: &App, guard: &Guard, reflection: bool, health: HealthService) -> Router {
     let jobs = JobServiceServer::new(Jobs(app.clone())).max_decoding_message_size(MAX_REQUEST);
     let mut services = Routes::from(Router::new())
         .add_service(jobs)
@@ -48,6 +51,7 @@ pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Rout
         .add_service(MetricsServiceServer::new(Metrics(app.clone())))
         .add_service(WorkerServiceServer::new(Workers(app.clone())))
         .add_service(AdminServiceServer::new(Admin(app.clone())))
+        .add_service(TokenServiceServer::new(TokenCalls(app.clone())))
         .add_service(health);
     if reflection {
         services = with_reflection(services);
@@ -55,6 +59,7 @@ pub(crate) fn routes(app: &App, reflection: bool, health: HealthService) -> Rout
     services
         .prepare()
         .into_axum_router()
+        .route_layer(from_fn_with_state(guard.clone(), auth::grpc))
         .route_layer(CatchPanicLayer::custom(panicked))
         .route_layer(from_fn(deadline::enforce))
         .route_layer(GrpcWebLayer::new())
@@ -97,6 +102,13 @@ pub(crate) fn is_grpc(request: &Request) -> bool {
 /// For services that do not exist.
 pub(crate) fn unimplemented() -> Response {
     Status::unimplemented("no such service")
+        .into_http::<Body>()
+        .into_response()
+}
+
+/// For callers that are not even heard.
+pub(crate) fn forbidden(why: &str) -> Response {
+    Status::permission_denied(why)
         .into_http::<Body>()
         .into_response()
 }

@@ -50,7 +50,8 @@ const fn grpc_code(code: Code) -> tonic::Code {
         Code::JobNotFound
         | Code::QueueNotFound
         | Code::WorkerNotFound
-        | Code::BulkOperationNotFound => tonic::Code::NotFound,
+        | Code::BulkOperationNotFound
+        | Code::TokenNotFound => tonic::Code::NotFound,
         Code::IdempotencyConflict => tonic::Code::AlreadyExists,
         Code::EtagMismatch => tonic::Code::Aborted,
         Code::InvalidStateTransition
@@ -58,7 +59,9 @@ const fn grpc_code(code: Code) -> tonic::Code {
         | Code::DurabilityUnavailable
         | Code::QueueDraining
         | Code::QueueNotEmpty => tonic::Code::FailedPrecondition,
-        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
+        Code::TokenMissing | Code::TokenInvalid => tonic::Code::Unauthenticated,
+        Code::RoleRequired | Code::QueueForbidden => tonic::Code::PermissionDenied,
+        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams | Code::RateLimited => {
             tonic::Code::ResourceExhausted
         }
         Code::StoreUnavailable
@@ -67,7 +70,7 @@ const fn grpc_code(code: Code) -> tonic::Code {
         | Code::StoreUnsafe
         | Code::ShuttingDown => tonic::Code::Unavailable,
         Code::DurabilityUnknown => tonic::Code::Unknown,
-        Code::WaitTimeout => tonic::Code::DeadlineExceeded,
+        Code::WaitTimeout | Code::CallTimeout => tonic::Code::DeadlineExceeded,
         Code::CorruptRecord => tonic::Code::DataLoss,
         Code::Internal => tonic::Code::Internal,
     }

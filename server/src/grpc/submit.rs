@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::jobs::Jobs;
 use super::status;
+use crate::auth::who;
 
 /// Jobs of one stream: their verdicts stay below the 4 MiB that clients take
 /// in one message unless told otherwise.
@@ -20,11 +21,14 @@ impl Jobs {
         request: proto::SubmitJobRequest,
     ) -> Result<proto::SubmitJobResponse> {
         let outline = outline(&request);
-        let submitted = self.0.submit(NewJob::try_from(request)?).await?;
+        let submitted = self.0.submit(admitted(request)?).await?;
         let job = if submitted.duplicate {
             // It may be gone by now; that it was a duplicate stays true.
             let existing = self.0.queue.get(submitted.id).await;
-            existing.map_or_else(|_| created(proto::Job::default(), &submitted), Into::into)
+            match existing {
+                Ok(job) => who::shown(job.into())?,
+                Err(_) => created(proto::Job::default(), &submitted),
+            }
         } else {
             created(outline, &submitted)
         };
@@ -49,7 +53,7 @@ impl Jobs {
             ));
         }
         let mut sound = Vec::with_capacity(requests.len());
-        let parse = |request| NewJob::try_from(request).map(|job| sound.push(job));
+        let parse = |request| admitted(request).map(|job| sound.push(job));
         let parsed: Vec<Result<()>> = requests.into_iter().map(parse).collect();
         let mut submitted = self.0.submit_batch(sound).await?.into_iter();
         let mut next = || submitted.next().unwrap_or_else(|| Err(no_verdict()));
@@ -87,6 +91,13 @@ impl Jobs {
         let results = stored.buffered(IN_FLIGHT).try_fold(Vec::new(), add).await?;
         Ok(proto::SubmitJobsResponse { results })
     }
+}
+
+/// The job, if its caller may submit to its queue.
+fn admitted(request: proto::SubmitJobRequest) -> Result<NewJob> {
+    let job = NewJob::try_from(request)?;
+    who::queue(job.queue_name())?;
+    Ok(job)
 }
 
 /// What the request says about the job, without the payload: its sender has

@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::jobs::Jobs;
 use super::status;
+use crate::auth::who;
 use crate::event_stream::EventStream;
 use crate::job_watch::JobWatch;
 
@@ -42,9 +43,10 @@ impl Jobs {
             (Some(time), None) | (None, Some(time)) => time.min(MAX_WAIT),
             (None, None) => DEFAULT_WAIT,
         };
+        who::job(&self.0.queue, id).await?;
         let job = self.0.events.wait_final(id, Instant::now() + time).await?;
         Ok(proto::WaitJobResponse {
-            job: Some(job.into()),
+            job: Some(who::shown(job.into())?),
         })
     }
 
@@ -54,15 +56,24 @@ impl Jobs {
     ) -> Result<Messages<proto::WatchJobResponse>> {
         let from_line = u64::try_from(request.from_line)
             .map_err(|_| Error::invalid("from_line", "must not be negative"))?;
-        let watch = self.0.events.watch_job(request.id.parse()?, from_line);
-        let next = |watch: Option<JobWatch>| async {
+        let id = request.id.parse()?;
+        who::job(&self.0.queue, id).await?;
+        let hides = !who::principal()?.role.sees_payloads();
+        let watch = self.0.events.watch_job(id, from_line);
+        let next = move |watch: Option<JobWatch>| async move {
             let mut watch = watch?;
             match watch.next().await {
-                Ok(message) => Some((Ok(message?), Some(watch))),
+                Ok(message) => {
+                    let mut message = message?;
+                    if hides {
+                        message.job = message.job.map(proto::Job::hidden);
+                    }
+                    Some((Ok(message), Some(watch)))
+                }
                 Err(error) => Some((Err(status::of(&error)), None)),
             }
         };
-        Ok(stream::unfold(Some(watch.await?), next).boxed())
+        who::while_allowed(stream::unfold(Some(watch.await?), next).boxed())
     }
 
     pub(super) async fn follow(
@@ -71,6 +82,7 @@ impl Jobs {
     ) -> Result<Messages<proto::WatchEventsResponse>> {
         let filter = Filter::parse(&request.filter)?;
         filter.only(&EVENT_FIELDS)?;
+        let filter = who::narrow(&filter)?;
         let stream = self.0.events.follow(filter, &request.resume_token);
         let next = |stream: Option<EventStream>| async {
             let mut stream = stream?;
@@ -79,7 +91,7 @@ impl Jobs {
                 Err(error) => (Err(status::of(&error)), None),
             })
         };
-        Ok(stream::unfold(Some(stream.await?), next).boxed())
+        who::while_allowed(stream::unfold(Some(stream.await?), next).boxed())
     }
 }
 

@@ -1,12 +1,13 @@
 //! `WorkerService`.
 
-use jobflow::{QueueName, Result, proto};
+use jobflow::{Error, QueueName, Result, proto};
 use proto::worker_service_server::WorkerService;
 use tonic::{Request, Response, Status};
 
 use super::paging;
 use super::status::reply;
 use crate::app::App;
+use crate::auth::{self, who};
 
 pub(super) struct Workers(pub(super) App);
 
@@ -44,6 +45,11 @@ impl Workers {
         let queue = Some(request.queue).filter(|queue| !queue.is_empty());
         let queue = queue.map(QueueName::new).transpose()?;
         let mut workers = self.0.queue.list_workers().await?;
+        let scope = who::scope()?;
+        workers.retain(|worker| {
+            let mut queues = worker.beat.queues.iter();
+            scope.is_all() || queues.any(|queue| scope.contains(queue))
+        });
         if let Some(queue) = queue {
             workers.retain(|worker| worker.beat.queues.iter().any(|name| name == queue.as_str()));
         }
@@ -51,15 +57,19 @@ impl Workers {
         let next = (workers.len() > end).then(|| paging::token("workers", &end.to_string()));
         let page = workers.into_iter().skip(start).take(size);
         Ok(proto::ListWorkersResponse {
-            workers: page.map(Into::into).collect(),
+            workers: page
+                .filter_map(|worker| auth::worker(worker.into(), &scope))
+                .collect(),
             next_page_token: next.unwrap_or_default(),
         })
     }
 
     async fn get(&self, request: proto::GetWorkerRequest) -> Result<proto::GetWorkerResponse> {
         let worker = self.0.queue.get_worker(&request.id).await?;
+        let worker = auth::worker(worker.into(), &who::scope()?);
+        let not_found = || Error::WorkerNotFound { id: request.id };
         Ok(proto::GetWorkerResponse {
-            worker: Some(worker.into()),
+            worker: Some(worker.ok_or_else(not_found)?),
         })
     }
 
@@ -68,6 +78,7 @@ impl Workers {
         request: proto::SignalWorkerRequest,
     ) -> Result<proto::SignalWorkerResponse> {
         let signal = proto::worker_signal(request.signal)?;
+        who::about(format!("worker {}", request.id));
         self.0.queue.signal_worker(&request.id, signal).await?;
         let worker = self.0.queue.get_worker(&request.id).await?;
         Ok(proto::SignalWorkerResponse {

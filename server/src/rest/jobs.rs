@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use super::body;
 use super::problem::Problem;
 use crate::app::App;
+use crate::auth::who;
 
 /// Fields stand in the order in which clients know them.
 #[derive(Serialize)]
@@ -47,6 +48,7 @@ pub(super) async fn submit(
     }
     let body = body.map_err(|rejection| Problem::body(rejection.status()))?;
     let job = body::parse(&body, idempotency_key(&headers)?)?;
+    who::queue(job.queue_name())?;
     let submitted = app.submit(job).await?;
     let status = if submitted.duplicate {
         StatusCode::OK
@@ -121,6 +123,21 @@ struct Job {
     result_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<JobError>,
+    /// Payload, result and headers are kept from this caller.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    payload_hidden: bool,
+}
+
+impl Job {
+    /// As a caller sees it whose role may not see what jobs carry.
+    fn hide(&mut self) {
+        self.data = None;
+        self.data_base64 = None;
+        self.result = None;
+        self.result_base64 = None;
+        self.headers.clear();
+        self.payload_hidden = true;
+    }
 }
 
 #[derive(Serialize)]
@@ -133,11 +150,14 @@ pub(super) async fn get(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let job = app.queue.get(id.parse()?).await?;
-    let answer = Got {
-        success: true,
-        job: job.into(),
-    };
+    let id = id.parse()?;
+    who::job(&app.queue, id).await?;
+    let job = app.queue.get(id).await?;
+    let mut job = Job::from(job);
+    if !who::principal()?.role.sees_payloads() {
+        job.hide();
+    }
+    let answer = Got { success: true, job };
     Ok(Json(answer).into_response())
 }
 
@@ -147,6 +167,7 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: JobId = id.parse()?;
+    who::job(&app.queue, id).await?;
     let state = app.queue.cancel(id, "", None).await?;
     let answer = Cancelled {
         success: true,
@@ -191,6 +212,7 @@ impl From<JobRecord> for Job {
                 code: error.code,
                 message: error.message,
             }),
+            payload_hidden: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one way from an error to an RFC 9457 problem.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use jobflow::{Code, Error};
 use serde::Serialize;
@@ -57,9 +57,14 @@ impl Problem {
         )
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let detail = "this method is not allowed here: see the header Allow".to_owned();
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+    }
+
+    pub(crate) fn origin_refused() -> Self {
+        let detail = "pages of this origin may not call".to_owned();
+        Self::new(StatusCode::FORBIDDEN, "ORIGIN_REFUSED", detail)
     }
 
     pub(super) fn unsupported_media_type() -> Self {
@@ -136,6 +141,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, problem_json);
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         let busy = [
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -156,7 +164,8 @@ const fn http_status(code: Code) -> StatusCode {
         Code::JobNotFound
         | Code::QueueNotFound
         | Code::WorkerNotFound
-        | Code::BulkOperationNotFound => StatusCode::NOT_FOUND,
+        | Code::BulkOperationNotFound
+        | Code::TokenNotFound => StatusCode::NOT_FOUND,
         Code::IdempotencyConflict
         | Code::EtagMismatch
         | Code::InvalidStateTransition
@@ -164,7 +173,9 @@ const fn http_status(code: Code) -> StatusCode {
         | Code::QueueDraining
         | Code::DurabilityUnavailable
         | Code::LeaseLost => StatusCode::CONFLICT,
-        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams => {
+        Code::TokenMissing | Code::TokenInvalid => StatusCode::UNAUTHORIZED,
+        Code::RoleRequired | Code::QueueForbidden => StatusCode::FORBIDDEN,
+        Code::QueueFull | Code::StoreOutOfMemory | Code::TooManyStreams | Code::RateLimited => {
             StatusCode::TOO_MANY_REQUESTS
         }
         Code::StoreUnavailable
@@ -172,7 +183,9 @@ const fn http_status(code: Code) -> StatusCode {
         | Code::StoreReadOnly
         | Code::StoreUnsafe
         | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-        Code::WaitTimeout | Code::DurabilityUnknown => StatusCode::GATEWAY_TIMEOUT,
+        Code::WaitTimeout | Code::CallTimeout | Code::DurabilityUnknown => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
         Code::CorruptRecord | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

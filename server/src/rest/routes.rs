@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,19 +14,20 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use super::problem::Problem;
 use super::{body, jobs, probes, stats};
 use crate::app::App;
+use crate::auth::{self, Guard};
 
 /// How long a caller may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(crate) fn routes(app: &App) -> Router {
+pub(crate) fn routes(app: &App, guard: &Guard) -> Router {
     Router::new()
         .route("/jobs", post(jobs::submit))
         .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/stats", get(stats::stats))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(app.clone())
+        .route_layer(from_fn_with_state(guard.clone(), auth::rest))
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::auth::who;
 use crate::health::judge;
 use crate::numbers;
 
@@ -50,7 +51,11 @@ struct Queue {
 pub(super) async fn stats(State(app): State<App>) -> Result<Json<Stats>, Problem> {
     let seen = app.look().await?;
     let health = judge(Ok(&seen), &app.pulses.reports());
-    let snapshot = seen.snapshot;
+    let mut snapshot = seen.snapshot;
+    let scope = who::scope()?;
+    snapshot
+        .queues
+        .retain(|queue| scope.contains(queue.name.as_str()));
     let all = numbers::all_queues(&snapshot.queues);
     let workers = numbers::worker_metrics(&snapshot.workers);
     Ok(Json(Stats {

@@ -3,6 +3,7 @@
 mod bulk;
 mod jobs;
 mod queues;
+mod tokens;
 
 use std::collections::BTreeSet;
 
@@ -83,6 +84,7 @@ async fn every_call_names_what_is_wrong_and_changes_nothing() {
     jobs::changes(&server, &mut refused, &id).await;
     bulk::bulks(&server, &mut refused).await;
     queues::queues(&server, &mut refused).await;
+    tokens::tokens(&server, &mut refused).await;
     others(&server, &mut refused).await;
     assert_eq!(refused.0, calls_with_fields(), "every call has a case");
 

@@ -19,6 +19,7 @@ mod one_port;
 mod outage;
 mod queues;
 mod rest;
+mod secure;
 mod shutdown;
 mod stream;
 mod support;

@@ -5,7 +5,7 @@ use jobflow::{RunningJob, WorkerBeat, WorkerSignal, WorkerState, proto};
 
 use crate::support::Server;
 
-fn beat(id: &str, queue: &str) -> WorkerBeat {
+pub(crate) fn beat(id: &str, queue: &str) -> WorkerBeat {
     WorkerBeat {
         id: id.to_owned(),
         host: "box".to_owned(),

@@ -61,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
                 namespace.as_str(),
             ];
             let config = jobflow_server::Args::try_parse_from(args)?.into_config()?;
-            let listeners = jobflow_server::bind(&config.listen).await?;
+            let listeners = jobflow_server::bind(&config).await?;
             jobflow_server::run(config, listeners, shutdown_signal()).await?;
         }
         Role::Worker {

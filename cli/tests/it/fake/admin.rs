@@ -18,6 +18,7 @@ impl proto::admin_service_server::AdminService for Fake {
             layout_version: 2,
             start_time: None,
             store_version: "7.0.15".to_owned(),
+            caller: None,
         }))
     }
 

@@ -7,6 +7,7 @@ mod life;
 mod metrics;
 mod operations;
 mod queues;
+pub(crate) mod tokens;
 mod workers;
 
 use std::any::Any;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use jobflow::proto::{
     self, admin_service_server::AdminServiceServer, job_service_server::JobServiceServer,
     metrics_service_server::MetricsServiceServer, queue_service_server::QueueServiceServer,
-    submit_job_result::Verdict, worker_service_server::WorkerServiceServer,
+    submit_job_result::Verdict, token_service_server::TokenServiceServer,
+    worker_service_server::WorkerServiceServer,
 };
 use proto::{JobState, SubmitJobRequest};
 use tokio::io::AsyncReadExt;
@@ -65,6 +67,8 @@ pub(crate) struct Script {
     pub(crate) bulk_end: proto::BulkState,
     /// How bad the worst finding is.
     pub(crate) severity: proto::Severity,
+    /// What the last maker of a token showed as its own.
+    pub(crate) shown: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -92,6 +96,7 @@ impl FakeServer {
             .add_service(QueueServiceServer::new(fake.clone()))
             .add_service(MetricsServiceServer::new(fake.clone()))
             .add_service(WorkerServiceServer::new(fake.clone()))
+            .add_service(TokenServiceServer::new(fake.clone()))
             .add_service(AdminServiceServer::new(fake.clone()));
         tokio::spawn(async move {
             for _ in 0..hang_ups {

@@ -1,0 +1,83 @@
+//! Admin tokens from a file: the first one, before the store has any, and the
+//! way in when it has lost them.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jobflow::{Error, Result, TokenText};
+
+/// So many fit into one file.
+const MAX_TOKENS: usize = 16;
+
+/// Reads the tokens, one a line. A file that is not there is made, with a new
+/// token that only its owner can read.
+pub(super) fn read_or_create(path: &Path) -> Result<Vec<TokenText>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let token = TokenText::generate()?;
+            create(path, &token).map_err(|error| refused(path, &error.to_string()))?;
+            tracing::info!(file = %path.display(), "made a token for the first admin");
+            Ok(vec![token])
+        }
+        Err(error) => Err(refused(path, &error.to_string())),
+    }
+}
+
+fn create(path: &Path, token: &TokenText) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{}", token.reveal())?;
+    file.sync_all()
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<TokenText>> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let tokens = lines
+        .map(TokenText::parse)
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| refused(path, "each line must be a token, jf_<id>_<secret>"))?;
+    if tokens.is_empty() || tokens.len() > MAX_TOKENS {
+        let message = format!("must have 1 to {MAX_TOKENS} tokens");
+        return Err(refused(path, &message));
+    }
+    Ok(tokens)
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::invalid("admin_token_file", format!("{}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_made_for_its_owner_alone_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.token");
+        let made = read_or_create(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(read_or_create(&path).unwrap(), made);
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.token");
+        for text in ["", "# nothing\n", "hunter2\n", "jf_0123456789ab_c2hvcnQ\n"] {
+            std::fs::write(&path, text).unwrap();
+            let error = read_or_create(&path).unwrap_err().to_string();
+            assert!(error.contains("admin.token"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(read_or_create(folder.path()).is_err(), "a folder");
+    }
+}

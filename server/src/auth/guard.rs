@@ -1,0 +1,216 @@
+//! What stands before every handler: who calls, and may they?
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method};
+use jobflow::{Error, Result};
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use super::principal::Principal;
+use super::table::{self, Queues, Roles, Row};
+use super::tokens::TokenTable;
+use super::who::{CALLER, Caller};
+use crate::listen::Peer;
+use crate::rest::Problem;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    /// None where the server wants no tokens.
+    tokens: Option<TokenTable>,
+}
+
+/// How an edge tells that a call was refused.
+type Refuse = fn(&Error) -> Response;
+
+impl Guard {
+    pub(crate) const fn new(tokens: Option<TokenTable>) -> Self {
+        Self { tokens }
+    }
+
+    fn identify(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
+        match &self.tokens {
+            None => Ok(Principal::anonymous()),
+            Some(tokens) => tokens.holder(bearer(headers)?),
+        }
+    }
+
+    /// Lets a call of this row through, or says why not.
+    async fn admit(
+        &self,
+        row: &'static Row,
+        request: Request,
+        next: Next,
+        refuse: Refuse,
+    ) -> Response {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let principal = match self.identify(request.headers()) {
+            Ok(principal) => principal,
+            Err(_) if row.roles == Roles::Public => Principal::anonymous(),
+            Err(error) => {
+                info!(
+                    call = row.call,
+                    ?peer,
+                    reason = error.code().as_str(),
+                    "not let in"
+                );
+                return refuse(&error);
+            }
+        };
+        let caller = Arc::new(Caller::new(principal, peer));
+        let answer = match allowed(row, &caller.principal) {
+            Ok(()) => run(row, &caller, next.run(request)).await,
+            Err(error) => Err(error),
+        };
+        answer.unwrap_or_else(|error| {
+            caller.tell_refusal(row.call, &error);
+            refuse(&error)
+        })
+    }
+}
+
+/// Whether this principal may make this call at all.
+fn allowed(row: &Row, principal: &Principal) -> Result<()> {
+    if !row.roles.include(principal.role) {
+        let role = principal.role;
+        return Err(Error::RoleRequired { role });
+    }
+    if row.queues == Queues::All && !principal.queues.is_all() {
+        let what = "all queues, which this call is about".to_owned();
+        return Err(Error::QueueForbidden { what });
+    }
+    Ok(())
+}
+
+/// Runs a handler for a caller, for as long as the call and the token hold.
+async fn run(
+    row: &'static Row,
+    caller: &Arc<Caller>,
+    answer: impl Future<Output = Response>,
+) -> Result<Response> {
+    let answer = CALLER.scope(Arc::clone(caller), answer);
+    let answer = async {
+        match row.time.limit() {
+            None => Ok(answer.await),
+            Some(limit) => timeout(limit, answer)
+                .await
+                .map_err(|_| Error::CallTimeout {
+                    seconds: limit.as_secs(),
+                }),
+        }
+    };
+    let answer = if caller.principal.authenticated {
+        tokio::select! {
+            answer = answer => answer?,
+            () = caller.principal.ended.cancelled() => return Err(Error::TokenInvalid),
+        }
+    } else {
+        answer.await?
+    };
+    let must_ask = matches!(row.queues, Queues::One | Queues::Own);
+    if must_ask && !caller.has_asked() && !caller.principal.queues.is_all() && succeeded(&answer) {
+        error!(call = row.call, "a handler has not asked about the queue");
+        let message = "this call can not tell whose queues it is about".to_owned();
+        return Err(Error::Internal { message });
+    }
+    Ok(answer)
+}
+
+/// Whether the answer tells anything but an error.
+pub(super) fn succeeded(answer: &Response) -> bool {
+    let status = answer.headers().get("grpc-status");
+    answer.status().is_success() && status.is_none_or(|status| status == "0")
+}
+
+/// What `authorization: Bearer …` has; only there are tokens looked for.
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Error::TokenMissing)?;
+    if values.next().is_some() {
+        return Err(Error::TokenInvalid);
+    }
+    let text = value.to_str().map_err(|_| Error::TokenInvalid)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Error::TokenInvalid)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(Error::TokenInvalid)
+    }
+}
+
+/// Before every gRPC call.
+pub(crate) async fn grpc(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let refuse: Refuse = |error| {
+        crate::grpc::status(error)
+            .into_http::<Body>()
+            .into_response()
+    };
+    let Some(row) = table::of(request.uri().path().trim_start_matches('/')) else {
+        return match guard.identify(request.headers()) {
+            Ok(_) => crate::grpc::unimplemented(),
+            Err(error) => refuse(&error),
+        };
+    };
+    guard.admit(row, request, next, refuse).await
+}
+
+/// No such method here, but these.
+fn not_allowed(path: &str) -> Response {
+    let mut answer = Problem::method_not_allowed().into_response();
+    if let Ok(allow) = HeaderValue::from_str(&table::methods(path)) {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    answer
+}
+
+/// Before every REST route.
+pub(crate) async fn rest(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let refuse: Refuse = |error| Problem::from(error.clone()).into_response();
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or("", MatchedPath::as_str);
+    let method = match *request.method() {
+        Method::HEAD => &Method::GET,
+        ref method => method,
+    };
+    let Some(row) = table::of(&format!("{method} {path}")) else {
+        return match guard.identify(request.headers()) {
+            Ok(_) => not_allowed(path),
+            Err(error) => refuse(&error),
+        };
+    };
+    guard.admit(row, request, next, refuse).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_in_one_header_only() {
+        let headers = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            headers
+        };
+        assert_eq!(bearer(&headers(&["Bearer x"])), Ok("x"));
+        assert_eq!(bearer(&headers(&["bearer  x "])), Ok("x"));
+        assert_eq!(bearer(&headers(&[])), Err(Error::TokenMissing));
+        for odd in [
+            &["Basic eDp5"][..],
+            &["Bearer"],
+            &["x"],
+            &["Bearer x", "Bearer x"],
+        ] {
+            assert_eq!(bearer(&headers(odd)), Err(Error::TokenInvalid), "{odd:?}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Who calls, and what they may do.
+//!
+//! `table` is the one list of calls and roles, and `guard` lets through what it
+//! allows. Handlers ask `who` about the queue they touch; `narrow` takes out of
+//! an answer what lies in other queues.
+
+mod admin_file;
+mod guard;
+mod narrow;
+mod principal;
+mod table;
+mod tokens;
+pub(crate) mod who;
+
+pub(crate) use guard::{Guard, grpc, rest};
+pub(crate) use narrow::{metrics, worker};
+pub(crate) use tokens::TokenTable;
