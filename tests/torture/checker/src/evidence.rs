@@ -18,6 +18,8 @@ pub(crate) struct Run {
     pub(crate) pid: u32,
     pub(crate) attempt: u32,
     pub(crate) token: u64,
+    /// How many workers the job had lost before.
+    pub(crate) crashes: u32,
     pub(crate) request: String,
     /// None when its process ended before it.
     pub(crate) end: Option<End>,
@@ -219,14 +221,15 @@ impl Lines {
                 job,
                 attempt,
                 token,
+                crashes,
                 request,
-                ..
             } => {
                 let run = Run {
                     at,
                     pid,
                     attempt,
                     token,
+                    crashes,
                     request,
                     end: None,
                 };

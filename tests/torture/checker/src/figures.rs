@@ -12,6 +12,9 @@ use crate::rules;
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
+/// An outage that begins sooner after another cuts off what is measured of that one.
+const APART: u64 = 3 * SECOND;
+
 /// The faults after which every worker has to find Redis again.
 const OUTAGES: [&str; 3] = ["redis-kill", "redis-stop-start", "redis-truncate"];
 
@@ -47,6 +50,9 @@ pub(crate) fn recoveries(evidence: &Evidence) -> Vec<Recovery> {
         if let Some(at) = own.next()
             && first.end.is_none()
             && first.at <= *at
+            // Else another worker had it and was killed before it began the job: from
+            // whose death to count nobody has written down.
+            && second.crashes <= first.crashes + 1
         {
             let recovery = by_kill.entry((first.pid, *at)).or_insert(Recovery {
                 killed: *at,
@@ -69,11 +75,17 @@ pub(crate) fn claims_again(evidence: &Evidence) -> Vec<(u64, u32, Option<u64>)> 
     starts
         .values_mut()
         .for_each(|starts| starts.sort_unstable());
-    let outages = evidence
+    let outages: Vec<_> = evidence
         .faults
         .iter()
-        .filter(|fault| OUTAGES.contains(&fault.name.as_str()));
+        .filter(|fault| OUTAGES.contains(&fault.name.as_str()))
+        .collect();
+    let next_outage = |healed: u64| {
+        let begins = outages.iter().map(|outage| outage.begun);
+        begins.filter(|begun| *begun > healed).min()
+    };
     outages
+        .iter()
         .filter(|fault| fault.healed < evidence.terms.submits.1)
         .flat_map(|fault| lived_through(evidence, fault).map(move |worker| (fault.healed, worker)))
         .map(|(healed, worker)| {
@@ -82,6 +94,10 @@ pub(crate) fn claims_again(evidence: &Evidence) -> Vec<(u64, u32, Option<u64>)> 
             let next = starts.get(starts.partition_point(|start| *start < healed));
             let next = next.filter(|next| worker.lives_at(**next));
             (healed, pid, next.map(|next| next - healed))
+        })
+        .filter(|(healed, _, took)| {
+            let cut_off = next_outage(*healed).map_or(u64::MAX, |begun| begun - healed);
+            cut_off >= took.unwrap_or(u64::MAX).min(APART)
         })
         .collect()
 }

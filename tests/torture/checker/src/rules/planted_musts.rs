@@ -50,6 +50,12 @@ fn a_slow_recovery_is_found() {
     assert_eq!(story.broken(), [""; 0]);
     story.terms.musts.recovery_ms = Some(500);
     assert_eq!(story.broken(), ["recovery"]);
+    // One that lost another worker meanwhile says nothing of this kill.
+    story.terms.musts.recovered_kills = Some(0);
+    let lost_two = story.log.replace(" 1 3 0 a-2", " 1 3 2 a-2");
+    assert_ne!(lost_two, story.log);
+    story.log = lost_two;
+    assert_eq!(story.broken(), [""; 0]);
 }
 
 #[test]
@@ -72,6 +78,13 @@ fn a_worker_that_claims_late_after_an_outage_is_found() {
     }
     assert_eq!(story.broken(), [""; 0]);
     story.terms.musts.claims_again_ms = Some(500);
+    assert_eq!(story.broken(), ["claims again"]);
+    // It counts from the end of an outage that came soon after.
+    let soon = 2 * SECOND + 400 * MS;
+    story.log(&format!("B {soon} 0 redis-kill 2 *"));
+    story.log(&format!("H {} 0 redis-kill 2", soon + 200 * MS));
+    assert_eq!(story.broken(), [""; 0]);
+    story.terms.musts.claims_again_ms = Some(300);
     assert_eq!(story.broken(), ["claims again"]);
 }
 
