@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::redis::{Cmd, RedisResult, Value};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
@@ -16,6 +17,9 @@ use crate::redis::{BLOCK, Exclusive};
 
 /// How long blocks on other servers may take to end.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long a blocking read may be on its way to Redis before it is looked for again.
+const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
 /// Waits on the wake lists of some queues, on connections of its own: one, or
 /// in a cluster one for each slot.
@@ -108,9 +112,7 @@ impl Waiter {
         }
         match &mut self.blocks[..] {
             [] => {
-                tokio::time::timeout(at_most.min(BLOCK), interrupt)
-                    .await
-                    .ok();
+                timeout(at_most.min(BLOCK), interrupt).await.ok();
                 Ok(Ok(Value::Nil))
             }
             [only] => only.block(core, behind, at_most, interrupt).await,
@@ -175,21 +177,27 @@ impl Block {
         let unblock = async || {
             let mut unblock = Cmd::new();
             unblock.arg("CLIENT").arg("UNBLOCK").arg(*client_id);
-            core.store.run_at::<Value>(&node, &unblock).await
+            core.store.run_at::<u8>(&node, &unblock).await
         };
         let blocked = connection.query_each(block);
-        tokio::pin!(blocked, interrupt);
+        tokio::pin!(blocked);
+        let over = async {
+            tokio::select! {
+                // Redis ends a block up to 100 ms late; a due job must not wait for that.
+                () = tokio::time::sleep(at_most), if at_most < BLOCK => {}
+                () = interrupt => {}
+            }
+        };
         let answered = tokio::select! {
             answered = &mut blocked => answered,
-            // Redis ends a block up to 100 ms late; a due job must not wait for that.
-            () = tokio::time::sleep(at_most), if at_most < BLOCK => {
-                unblock().await?;
-                blocked.await
-            }
-            () = &mut interrupt => {
-                unblock().await?;
-                blocked.await
-            }
+            () = over => loop {
+                // Another connection may be faster: then there is nothing to end yet.
+                let ended = unblock().await? > 0;
+                let patience = if ended { BLOCK } else { ON_ITS_WAY };
+                if let Ok(answered) = timeout(patience, &mut blocked).await {
+                    break answered;
+                }
+            },
         };
         let mut answers = answered
             .map_err(|error| core.store.fault(&error))?

@@ -27,6 +27,22 @@ async fn a_submit_wakes_a_sleeper() {
     queue.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_wait_that_is_over_at_once_ends_though_its_read_is_still_on_its_way() {
+    let queue = TestQueue::new();
+    let mut waiter = queue.waiter(&[default_queue()]);
+    // Each that is missed would last for two seconds.
+    let waits = async {
+        for _ in 0..1_000 {
+            waiter.wait(Duration::ZERO, pending()).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waits)
+        .await
+        .expect("waits end");
+    queue.close().await;
+}
+
 #[tokio::test]
 async fn what_remains_wakes_the_next_and_nothing_left_wakes_nobody() {
     let queue = TestQueue::new();
