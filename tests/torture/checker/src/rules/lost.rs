@@ -56,15 +56,15 @@ pub(crate) fn told(run: &Run) -> String {
 
 /// How the job ended, or what is wrong with it.
 fn fate(evidence: &Evidence, id: Id) -> Result<(), String> {
-    let ran_well = || {
-        evidence
-            .runs
-            .get(&id)
-            .is_some_and(|runs| runs.iter().any(Run::ended_well))
-    };
+    let runs = evidence
+        .runs
+        .get(&id)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let ran_well = || runs.iter().any(Run::ended_well);
     let Some(job) = evidence.dump.jobs.get(&id) else {
         // Only the newest are kept: what is gone must have come to its end.
-        return if evidence.terms.trimmed && ran_well() {
+        return if evidence.terms.trimmed && (ran_well() || is_used_up(evidence, runs)) {
             Ok(())
         } else {
             Err("it is gone".to_owned())
@@ -81,6 +81,14 @@ fn fate(evidence: &Evidence, id: Id) -> Result<(), String> {
         Some(state) => Err(format!("it is still {state}")),
         None => Err("it is in no state, or in several".to_owned()),
     }
+}
+
+/// Whether the last attempt that the job was given has ended badly.
+fn is_used_up(evidence: &Evidence, runs: &[Run]) -> bool {
+    runs.last().is_some_and(|last| {
+        let given = evidence.request_of(last).map(|request| request.attempts);
+        last.end.is_some() && given.is_some_and(|given| last.attempt >= given)
+    })
 }
 
 /// Whether Redis was allowed to forget it.

@@ -39,6 +39,25 @@ fn a_failure_without_a_reason_is_found() {
 }
 
 #[test]
+fn where_only_the_newest_are_kept_a_job_that_is_gone_must_have_come_to_its_end() {
+    let mut story = Story::good();
+    story.terms.trimmed = true;
+    story.submit("a-2", 2);
+    for attempt in 1..=2 {
+        let token = 1 + u64::from(attempt);
+        story
+            .start(2, token, attempt, 10, "a-2")
+            .end(2, token, 10, "error -");
+    }
+    assert_eq!(story.broken(), ["I1 lost"]);
+    // It was given three attempts.
+    story.start(2, 4, 3, 10, "a-2");
+    assert_eq!(story.broken(), ["I1 lost"]);
+    story.end(2, 4, 10, "error -");
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn what_redis_may_forget_is_no_loss_and_all_else_is() {
     let mut story = Story::good();
     story
