@@ -4,13 +4,16 @@
 //! that is under way the next one gathers. With one caller a batch has one
 //! item and nothing is delayed; with many it grows by itself.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::lua::MAX_JOBS;
+use crate::redis::Address;
 
 /// Batches under way at once. One is slower than none of this, three gain nothing.
 const IN_FLIGHT: usize = 2;
@@ -50,6 +53,53 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
     }
 }
 
+/// A batching task for each server of a cluster, and one for a single store: a
+/// batch takes as long as its slowest call, so one server that does not answer
+/// would hold up all others.
+pub(crate) struct PerServer<I, O> {
+    start: Arc<dyn Fn() -> Coalescer<I, O> + Send + Sync>,
+    single: Coalescer<I, O>,
+    servers: Arc<Mutex<HashMap<Address, Coalescer<I, O>>>>,
+}
+
+impl<I, O> Clone for PerServer<I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            start: Arc::clone(&self.start),
+            single: self.single.clone(),
+            servers: Arc::clone(&self.servers),
+        }
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> PerServer<I, O> {
+    /// As [`Coalescer::start`].
+    pub(crate) fn start<F, Fut>(send: F) -> Self
+    where
+        F: Fn(Vec<I>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Vec<Result<O>>> + Send + 'static,
+    {
+        Self {
+            single: Coalescer::start(send.clone()),
+            start: Arc::new(move || Coalescer::start(send.clone())),
+            servers: Arc::default(),
+        }
+    }
+
+    /// Sends one item in the next batch to its server, which is `None` in a single store.
+    pub(crate) async fn call(&self, server: Option<Address>, item: I) -> Result<O> {
+        let Some(server) = server else {
+            return self.single.call(item).await;
+        };
+        let of_server = {
+            let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = servers.entry(server).or_insert_with(|| (self.start)());
+            known.clone()
+        };
+        of_server.call(item).await
+    }
+}
+
 async fn gather<I, O, F, Fut>(
     mut receiver: mpsc::Receiver<(I, oneshot::Sender<Result<O>>)>,
     send: F,
@@ -80,8 +130,29 @@ async fn gather<I, O, F, Fut>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_holds_up_nobody_else() {
+        let [silent, well] = ["a", "b"].map(|host| {
+            let info = ::redis::IntoConnectionInfo::into_connection_info(format!("redis://{host}"));
+            Some(Address::of(&info.unwrap()))
+        });
+        let per_server = PerServer::start(|items: Vec<bool>| async move {
+            if items.contains(&false) {
+                std::future::pending::<()>().await;
+            }
+            items.into_iter().map(Ok).collect()
+        });
+        for _ in 0..2 * IN_FLIGHT {
+            let (per_server, silent) = (per_server.clone(), silent.clone());
+            tokio::spawn(async move { per_server.call(silent, false).await });
+        }
+        tokio::task::yield_now().await;
+        for server in [well, None] {
+            assert_eq!(per_server.call(server, true).await, Ok(true));
+        }
+    }
 
     #[tokio::test]
     async fn each_caller_gets_its_own_result_and_batches_form() {

@@ -11,6 +11,7 @@ mod subscription;
 mod topology;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +24,12 @@ use tokio::sync::OnceCell;
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
-use cluster::{Cluster, Slot};
+use cluster::{Cluster, Patience, Slot};
 pub(crate) use exclusive::{Exclusive, Flushing};
 pub(crate) use node::Node;
 use source::Source;
 pub(crate) use subscription::Subscription;
+pub(crate) use topology::Address;
 
 /// Longer than any script may take, shorter than a caller's patience. A call
 /// that takes longer has an unknown end, and its socket is closed.
@@ -185,6 +187,15 @@ impl Store {
         groups.into_values().collect()
     }
 
+    /// The server that has a key, where several are known to share the store.
+    pub(crate) fn server_of(&self, key: impl FnOnce() -> String) -> Option<Address> {
+        let Some(Found::Cluster(cluster)) = self.found.get() else {
+            return None;
+        };
+        let owner = cluster.owner(Slot::of(key().as_bytes())).ok()?;
+        Some(owner.address().clone())
+    }
+
     /// Whether keys are in slots of several servers.
     pub(crate) async fn is_cluster(&self) -> Result<bool> {
         let cluster = self.cluster().await.map_err(|error| self.fault(&error))?;
@@ -260,7 +271,7 @@ impl Store {
     pub(crate) async fn exclusive(&self, key: &str) -> Result<Exclusive> {
         let connected = async {
             let (node, of) = self.node_of(key).await?;
-            let held = heeded(node.exclusive().await, &node, of.as_ref())?;
+            let held = heeded(Box::pin(node.exclusive()), &node, of.as_ref()).await?;
             Ok(Exclusive::new(held, node, of))
         };
         connected.await.map_err(|error| self.fault(&error))
@@ -271,7 +282,7 @@ impl Store {
     pub(crate) async fn durable(&self, key: &str) -> Result<Exclusive> {
         let connected = async {
             let (node, of) = self.node_of(key).await?;
-            let held = heeded(node.durable().await, &node, of.as_ref())?;
+            let held = heeded(Box::pin(node.durable()), &node, of.as_ref()).await?;
             Ok(Exclusive::new(held, node, of))
         };
         connected.await.map_err(|error| self.fault(&error))
@@ -282,7 +293,7 @@ impl Store {
     pub(crate) async fn subscribe(&self, channel: &str) -> Result<Subscription> {
         let subscribed = async {
             let (node, of) = self.node_of(channel).await?;
-            heeded(node.subscribe(channel).await, &node, of.as_ref())
+            heeded(Box::pin(node.subscribe(channel)), &node, of.as_ref()).await
         };
         subscribed.await.map_err(|error| self.fault(&error))
     }
@@ -320,9 +331,17 @@ impl Store {
     }
 }
 
-/// Tells the cluster of a server that can not be connected to.
-fn heeded<T>(connected: RedisResult<T>, node: &Arc<Node>, of: Option<&Of>) -> RedisResult<T> {
-    if let (Err(error), Some((cluster, _))) = (&connected, of) {
+/// Connects, and tells the cluster of a server that can not be connected to.
+async fn heeded<T>(
+    connecting: impl Future<Output = RedisResult<T>>,
+    node: &Arc<Node>,
+    of: Option<&Of>,
+) -> RedisResult<T> {
+    let Some((cluster, _)) = of else {
+        return connecting.await;
+    };
+    let connected = cluster.unless_gone(node, Patience::Short, connecting).await;
+    if let Err(error) = &connected {
         cluster.heed(error, node);
     }
     connected

@@ -19,7 +19,7 @@ pub use self::faults::{Fault, FaultyRedis};
 use crate::job::Namespace;
 use crate::queue::{JobQueue, QueueConfig};
 
-pub use cluster::{MASTERS, TestCluster, server_of};
+pub use cluster::{MASTERS, TestCluster, key_of, server_of};
 pub use sentinels::TestSentinels;
 
 /// How long a test waits for anything before it fails.

@@ -27,6 +27,7 @@ mod rest;
 mod streams;
 mod watch;
 
+mod cluster;
 mod cut;
 mod failover;
 mod guard;
@@ -52,6 +53,7 @@ async fn main() -> Result<()> {
         Some((command, rest)) if command == "table" => table::command(rest),
         Some((command, rest)) if command == "guard" => guard::command(rest).await,
         Some((command, rest)) if command == "failover" => failover::command(rest).await,
+        Some((command, rest)) if command == "cluster" => cluster::command(rest).await,
         Some(_) => measure_all(arguments).await,
         None => measure_all(MODES.map(str::to_owned).to_vec()).await,
     }

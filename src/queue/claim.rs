@@ -154,7 +154,8 @@ impl JobQueue {
             message: "the record of the job can not be read".to_owned(),
         };
         let finish = PreparedFinish::fail(queue.clone(), id, token, &error);
-        self.finishes.call(finish).await.map(drop)
+        let server = self.core.server_of(queue);
+        self.finishes.call(server, finish).await.map(drop)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::coalesce::Coalescer;
+use crate::coalesce::PerServer;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::job::{Namespace, QueueName, StoreTime};
@@ -18,7 +18,7 @@ use crate::queue::finish::{self, PreparedFinish};
 use crate::queue::info::Info;
 use crate::queue::report::{self, PreparedReport};
 use crate::queue::submit::{self, Prepared, Submitted};
-use crate::redis::Store;
+use crate::redis::{Address, Store};
 use crate::state::JobState;
 
 /// How long a queue counts as registered before it is said again: a store
@@ -105,9 +105,9 @@ pub struct StoreInfo {
 pub struct JobQueue {
     pub(crate) core: Arc<Core>,
     /// One for each durability: a class that waits must not hold up the others.
-    pub(crate) submits: [Coalescer<Prepared, Submitted>; Durability::ALL.len()],
-    pub(crate) finishes: Coalescer<PreparedFinish, JobState>,
-    pub(crate) reports: Coalescer<PreparedReport, ()>,
+    pub(crate) submits: [PerServer<Prepared, Submitted>; Durability::ALL.len()],
+    pub(crate) finishes: PerServer<PreparedFinish, JobState>,
+    pub(crate) reports: PerServer<PreparedReport, ()>,
 }
 
 /// What every verb needs; apart from [`JobQueue`] so that its batching tasks
@@ -147,12 +147,12 @@ impl JobQueue {
         let [for_finishes, for_reports] = [(); 2].map(|()| Arc::clone(&core));
         let submits = Durability::ALL.map(|_| {
             let core = Arc::clone(&core);
-            Coalescer::start(move |jobs| submit::send(Arc::clone(&core), jobs))
+            PerServer::start(move |jobs| submit::send(Arc::clone(&core), jobs))
         });
         Ok(Self {
             submits,
-            finishes: Coalescer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
-            reports: Coalescer::start(move |said| report::send(Arc::clone(&for_reports), said)),
+            finishes: PerServer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
+            reports: PerServer::start(move |said| report::send(Arc::clone(&for_reports), said)),
             core,
         })
     }
@@ -236,6 +236,12 @@ impl Core {
             },
         );
         keys
+    }
+
+    /// The server of a queue, where several are known to share the store.
+    pub(crate) fn server_of(&self, queue: &QueueName) -> Option<Address> {
+        self.store
+            .server_of(|| self.keys(queue).config().to_owned())
     }
 
     /// Makes a queue known before its first job is stored, so that none is

@@ -49,9 +49,9 @@ impl JobQueue {
     /// `PAYLOAD_TOO_LARGE` for a result over 256 KiB; `INVALID_FIELD` for a
     /// delay over 10 years; any fault of the store.
     pub async fn finish(&self, job: &ClaimedJob, outcome: Outcome) -> Result<JobState> {
-        self.finishes
-            .call(PreparedFinish::new(job, outcome, rand::random())?)
-            .await
+        let finish = PreparedFinish::new(job, outcome, rand::random())?;
+        let server = self.core.server_of(&job.queue);
+        self.finishes.call(server, finish).await
     }
 }
 

@@ -39,7 +39,9 @@ impl JobQueue {
     /// texts over their limits; `STORE_OUT_OF_MEMORY` when the store is full,
     /// and any other fault of the store.
     pub async fn report(&self, job: &ClaimedJob, report: Report) -> Result<()> {
-        self.reports.call(PreparedReport::new(job, report)?).await
+        let report = PreparedReport::new(job, report)?;
+        let server = self.core.server_of(&job.queue);
+        self.reports.call(server, report).await
     }
 }
 

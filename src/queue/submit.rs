@@ -49,8 +49,9 @@ impl JobQueue {
     pub async fn submit(&self, job: NewJob) -> Result<Submitted> {
         let rejected = Rejected::by(&job);
         let class = self.core.durability_for(&job);
+        let server = self.core.server_of(&job.queue);
         let submitted = self.submits[class as usize]
-            .call(Prepared::new(job))
+            .call(server, Prepared::new(job))
             .await?;
         self.with_present_state(submitted, rejected).await
     }

@@ -5,6 +5,7 @@
 //! while. An answer that leaves it open is for the caller to judge: only that
 //! knows whether its command may be sent twice.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ const AT_ONCE: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long one server may take to say who owns what, before another is asked.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+/// A server that has not answered for so long may have been replaced.
+const SILENT: Duration = Duration::from_millis(500);
 /// The owners are asked for at most so often.
 const REFRESH_EVERY: Duration = Duration::from_millis(50);
 
@@ -48,6 +51,14 @@ enum Course {
     Later,
     /// Nowhere: the command may have been done, or is at fault itself.
     Stay,
+}
+
+/// How soon an answer should be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    Short,
+    /// The command blocks.
+    Long,
 }
 
 /// What goes to the owner of a slot.
@@ -146,7 +157,8 @@ impl Cluster {
         loop {
             let sent = match self.next_node(slot, asked.as_ref()) {
                 Ok(node) => {
-                    let sent = what.send(&node, asked.is_some()).await;
+                    let sent = what.send(&node, asked.is_some());
+                    let sent = self.unless_gone(&node, Patience::Short, sent).await;
                     sent.map_err(|error| (error, Some(node)))
                 }
                 Err(error) => Err((error, None)),
@@ -169,6 +181,31 @@ impl Cluster {
             };
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// Waits for an answer of a server while that is a part of the cluster; asks
+    /// now and then whether it still is, where an answer should be there by now.
+    pub(super) async fn unless_gone<T>(
+        self: &Arc<Self>,
+        node: &Node,
+        soon: Patience,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
+        let mut epochs = node.epochs();
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                _ = epochs.changed() => {
+                    let gone = "the server has no part in the cluster any more";
+                    return Err(RedisError::from((ErrorKind::Io, gone)));
+                }
+                () = tokio::time::sleep(SILENT), if soon == Patience::Short => {
+                    self.refresh_soon();
+                }
             }
         }
     }

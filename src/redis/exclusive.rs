@@ -8,7 +8,7 @@ use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
 use bb8_redis::bb8::{self, ManageConnection as _};
 use tokio::time::timeout;
 
-use super::cluster::{Cluster, Slot};
+use super::cluster::{Cluster, Patience, Slot};
 use super::node::{Node, within};
 use super::source::Source;
 
@@ -57,7 +57,15 @@ impl Exclusive {
     /// the answer is still under way: the connection counts as broken.
     pub(crate) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
         self.held.broken = true;
-        let reply = command.query_async(&mut self.held.connection).await;
+        let reply = command.query_async(&mut self.held.connection);
+        let reply = match &self.of {
+            None => reply.await,
+            Some((cluster, _)) => {
+                cluster
+                    .unless_gone(&self.node, Patience::Short, reply)
+                    .await
+            }
+        };
         self.held.broken = matches!(&reply, Err(error) if self.heed(error));
         reply
     }
@@ -69,8 +77,15 @@ impl Exclusive {
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         self.held.broken = true;
         commands.ignore_errors();
-        let replies: RedisResult<Vec<RedisResult<Value>>> =
-            commands.query_async(&mut self.held.connection).await;
+        let replies = commands.query_async(&mut self.held.connection);
+        let replies: RedisResult<Vec<RedisResult<Value>>> = match &self.of {
+            None => replies.await,
+            Some((cluster, _)) => {
+                cluster
+                    .unless_gone(&self.node, Patience::Long, replies)
+                    .await
+            }
+        };
         self.held.broken = match &replies {
             Ok(replies) => {
                 let mut errors = replies.iter().filter_map(|reply| reply.as_ref().err());

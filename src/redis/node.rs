@@ -8,7 +8,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::exclusive::{Held, Pool};
 use super::source::Source;
@@ -142,6 +142,11 @@ impl Node {
     pub(super) async fn subscribe(&self, channel: &str) -> RedisResult<Subscription> {
         let epochs = Some(self.source.epochs());
         Subscription::start(self.source.subscribe(), channel, epochs).await
+    }
+
+    /// Changes when the connections are of no use any more.
+    pub(super) fn epochs(&self) -> watch::Receiver<u64> {
+        self.source.epochs()
     }
 
     /// Ends the use of all connections: the server has no part in the store any more.

@@ -19,7 +19,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    pub(super) fn of(info: &ConnectionInfo) -> Self {
+    pub(crate) fn of(info: &ConnectionInfo) -> Self {
         let (host, port) = match info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
                 (host.clone(), *port)

@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::{PATIENCE, TestRedis, guard};
+use crate::job::QueueName;
+use crate::keys::QueueKeys;
+use crate::queue::JobQueue;
 
 /// Masters, each with one replica.
 pub const MASTERS: usize = 3;
@@ -73,6 +76,21 @@ impl TestCluster {
         self.servers.len() - 1
     }
 
+    /// Takes the server that was added last out of the cluster, and ends it.
+    /// It must own no slots.
+    ///
+    /// # Panics
+    /// When the others do not forget it.
+    pub fn remove_last(&mut self) {
+        let last = self.servers.pop().expect("a server that was added");
+        let id = last.cli(&["CLUSTER", "MYID"]);
+        drop(last);
+        for server in &self.servers {
+            let forgot = server.cli(&["CLUSTER", "FORGET", id.trim()]);
+            assert_eq!(forgot.trim(), "OK");
+        }
+    }
+
     /// Starts a server that can be a part of a cluster, and is none yet.
     fn start_server() -> TestRedis {
         TestRedis::start_at(
@@ -88,6 +106,9 @@ impl TestCluster {
                 NODE_TIMEOUT,
                 // What is left of a broken cluster goes on.
                 "--cluster-require-full-coverage",
+                "no",
+                // A master stays one when its last slot has moved away.
+                "--cluster-allow-replica-migration",
                 "no",
                 "--repl-diskless-sync-delay",
                 "0",
@@ -206,6 +227,14 @@ fn port_with_bus() -> u16 {
         }
         assert!(Instant::now() < deadline, "no two ports are free");
     }
+}
+
+/// A key of a queue: whoever has it has all of the queue.
+#[must_use]
+pub fn key_of(queue: &JobQueue, name: &QueueName) -> String {
+    QueueKeys::new(&queue.config().namespace, name)
+        .config()
+        .to_owned()
 }
 
 /// The URL of the server that has a key: of the one that owns its slot, where

@@ -202,8 +202,14 @@ async fn a_master_that_dies_or_stands_still_is_replaced_and_the_rest_goes_on() {
         } else {
             cluster.server(owner).kill();
         }
-        // Nobody waits for the dead one.
+        // Nobody waits for the dead one: not even those whose calls would be
+        // in one batch with calls to it.
         let began = Instant::now();
+        for _ in 0..200 {
+            let (queue, lost) = (queue.clone(), lost.clone());
+            tokio::spawn(async move { queue.submit(of(&lost)).await });
+        }
+        tokio::task::yield_now().await;
         queue.submit(of(&other)).await.unwrap();
         assert_eq!(run_all(&queue, &other).await, 2);
         let rest = began.elapsed();
@@ -219,6 +225,7 @@ async fn a_master_that_dies_or_stands_still_is_replaced_and_the_rest_goes_on() {
         assert!(rest < began.elapsed(), "the rest went on before");
         let ended = queue.finish(&job, Outcome::Ack(None)).await.unwrap();
         assert_eq!(ended, JobState::Completed);
+        run_all(&queue, &lost).await;
         if stands_still {
             cluster.servers()[owner].thaw();
         } else {

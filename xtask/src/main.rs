@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 mod bench;
 mod check;
 mod children;
+mod cluster;
 mod dev;
 mod failover;
 mod http;
@@ -34,7 +35,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -88,6 +89,12 @@ const COMMANDS: [Command; 10] = [
         about: "count what each durability class loses when a master dies cut off",
         help: failover::HELP,
         run: failover::command,
+    },
+    Command {
+        name: "cluster",
+        about: "what a cluster costs, and what its fail-overs and slot moves do to jobs",
+        help: cluster::HELP,
+        run: cluster::command,
     },
     Command {
         name: "tidy",
