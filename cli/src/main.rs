@@ -23,8 +23,8 @@ use clap::Parser;
 use crate::args::{Args, Command};
 use crate::client::Client;
 use crate::commands::{
-    bulk, completions, dead, doctor, events, job, man, markdown, metrics, queue, submit, token,
-    worker,
+    audit, bulk, completions, dead, doctor, events, job, man, markdown, metrics, queue, submit,
+    token, worker,
 };
 use crate::error::{Error, Result};
 use crate::output::Output;
@@ -73,6 +73,7 @@ async fn dispatch(args: Args, output: &mut Output) -> Result<()> {
         Command::Top(top) => top::run(&client()?, &top, args.global.color.into(), output).await,
         Command::Doctor(doctor) => doctor::run(&doctor, &client()?, output).await,
         Command::Token(command) => token::run(&client()?, command, output).await,
+        Command::Audit(audit) => audit::run(&client()?, &audit, output).await,
         Command::Completions { shell } => completions::run(shell, output),
         Command::CompleteNames { what } => completions::names(&args.global, what, output).await,
         Command::Man => man::run(output),

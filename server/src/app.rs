@@ -46,6 +46,7 @@ impl App {
             AuthMode::Tokens => Some(TokenTable::open(
                 queue.clone(),
                 config.admin_token_file.clone(),
+                config.calls,
             )?),
         };
         let pulses = Pulses::default();

@@ -11,8 +11,15 @@ use jobflow::{Durability, Namespace, QueueConfig};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::auth::CallLimits;
+use crate::gate::ConnectionLimits;
 use crate::tls::TlsFiles;
 
+const MAX_CONNECTIONS: usize = 1_024;
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 64;
+const MAX_CALL_RATE: u32 = 10_000;
+const MAX_CALLS: usize = 1_024;
+const MAX_STREAMS: usize = 64;
 /// The port the server listens on unless told otherwise.
 const DEFAULT_PORT: u16 = 4000;
 
@@ -85,6 +92,21 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub allow_origin: Vec<String>,
+    /// Connections in all [default: 1024]
+    #[arg(long, env = "JOBFLOW_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Connections from one address [default: 64, and any number from this machine]
+    #[arg(long, env = "JOBFLOW_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub max_connections_per_address: Option<usize>,
+    /// Calls a second of one token; 0 for any number [default: 10000]
+    #[arg(long, env = "JOBFLOW_MAX_CALL_RATE", value_name = "N")]
+    pub max_call_rate: Option<u32>,
+    /// Calls of one token under way [default: 1024]
+    #[arg(long, env = "JOBFLOW_MAX_CALLS", value_name = "N")]
+    pub max_calls: Option<usize>,
+    /// Streams and waits that one token has open [default: 64]
+    #[arg(long, env = "JOBFLOW_MAX_STREAMS", value_name = "N")]
+    pub max_streams: Option<usize>,
     /// A TOML file with these settings, spelled with `_`; flags and environment win
     #[arg(long, env = "JOBFLOW_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -143,6 +165,10 @@ pub struct Config {
     pub insecure_behind_proxy: bool,
     /// Origins whose pages may call.
     pub allow_origin: Vec<String>,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+    /// What each token may do at once.
+    pub calls: CallLimits,
 }
 
 impl Default for Config {
@@ -212,6 +238,11 @@ struct File {
     tls_client_ca: Option<PathBuf>,
     insecure_behind_proxy: bool,
     allow_origin: Vec<String>,
+    max_connections: Option<usize>,
+    max_connections_per_address: Option<usize>,
+    max_call_rate: Option<u32>,
+    max_calls: Option<usize>,
+    max_streams: Option<usize>,
 }
 
 /// A value that the file spells as the command line does.
@@ -258,12 +289,17 @@ impl Args {
         )?;
         let auth = self.auth.or(file.auth).unwrap_or_default();
         let admin_token_file = self.admin_token_file.or(file.admin_token_file);
-        if admin_token_file.is_some() && auth == AuthMode::None {
-            return Err(ConfigError::Incomplete {
-                setting: "--admin-token-file",
-                needs: "--auth tokens",
-            });
-        }
+        let connections = connection_limits(
+            self.max_connections.or(file.max_connections),
+            self.max_connections_per_address
+                .or(file.max_connections_per_address),
+        );
+        let calls = CallLimits {
+            rate: (self.max_call_rate.or(file.max_call_rate)).unwrap_or(MAX_CALL_RATE),
+            in_flight: (self.max_calls.or(file.max_calls)).unwrap_or(MAX_CALLS),
+            streams: (self.max_streams.or(file.max_streams)).unwrap_or(MAX_STREAMS),
+        };
+        admin_file_needs_tokens(admin_token_file.as_ref(), auth)?;
         let default = QueueConfig::default();
         Ok(Config {
             redis_url: self.redis.or(file.redis).unwrap_or(default.redis_url),
@@ -285,6 +321,8 @@ impl Args {
             admin_token_file,
             tls,
             insecure_behind_proxy: self.insecure_behind_proxy || file.insecure_behind_proxy,
+            connections,
+            calls,
             allow_origin: if self.allow_origin.is_empty() {
                 file.allow_origin
             } else {
@@ -292,6 +330,26 @@ impl Args {
             },
         })
     }
+}
+
+fn connection_limits(total: Option<usize>, per_address: Option<usize>) -> ConnectionLimits {
+    let total = total.unwrap_or(MAX_CONNECTIONS);
+    ConnectionLimits {
+        total,
+        per_address: per_address.unwrap_or(MAX_CONNECTIONS_PER_ADDRESS),
+        loopback: per_address.unwrap_or(total),
+    }
+}
+
+/// Tokens that nobody would ask for are a misunderstanding.
+fn admin_file_needs_tokens(file: Option<&PathBuf>, auth: AuthMode) -> Result<(), ConfigError> {
+    if file.is_some() && auth == AuthMode::None {
+        return Err(ConfigError::Incomplete {
+            setting: "--admin-token-file",
+            needs: "--auth tokens",
+        });
+    }
+    Ok(())
 }
 
 /// Certificate and key come together, and callers' certificates need both.

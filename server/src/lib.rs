@@ -20,6 +20,8 @@ mod app;
 mod auth;
 mod browser;
 mod deadline;
+mod gate;
+mod patience;
 mod reload;
 mod request_id;
 mod routes;
@@ -39,7 +41,9 @@ mod numbers;
 mod rates;
 mod store_watch;
 
+pub use auth::CallLimits;
 pub use config::{Args, AuthMode, Config, ConfigError, LogFormat};
+pub use gate::ConnectionLimits;
 pub use listen::{ListenError, bind};
 pub use log::init as init_log;
 pub use run::run;

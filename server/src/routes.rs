@@ -9,7 +9,7 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 use tracing::{Level, Span, debug_span};
 
 use crate::app::App;
-use crate::auth::Guard;
+use crate::auth::{AuditLog, Guard};
 use crate::browser::{self, Browsers};
 use crate::config::Config;
 use crate::request_id::{self, NewRequestId};
@@ -22,7 +22,7 @@ pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) ->
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_failure(DefaultOnFailure::new().level(Level::DEBUG));
-    let guard = Guard::new(app.tokens.clone());
+    let guard = Guard::new(app.tokens.clone(), AuditLog::new(app.queue.clone()));
     let browsers = Browsers::new(config)?;
     let cors = browsers.cors();
     let router = grpc::routes(app, &guard, config.reflection, health)

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::config::Config;
+use crate::gate::Gate;
 use crate::serve::{self, Door};
 use crate::tls::Tls;
 use crate::{grpc, reload, routes};
@@ -67,6 +68,7 @@ pub async fn run(
     let bulks = maintenance::run_bulks(app.queue.clone(), app.pulses.clone(), stop_bulks);
     let bulks = tokio::spawn(bulks);
 
+    let gate = Gate::new(config.connections);
     let mut serving = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
@@ -76,6 +78,7 @@ pub async fn run(
         let door = Door {
             router: router.clone(),
             tls: tls.clone(),
+            gate: gate.clone(),
             stopping: stopping.clone(),
         };
         serving.spawn(serve::serve(listener, door, GRACE));

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, warn};
 
+use crate::gate::{Entry, Gate};
 use crate::listen::Peer;
+use crate::patience::Patience;
 use crate::tls::Tls;
 
 /// How long a peer may take to agree on TLS.
@@ -32,6 +34,16 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls and streams on one HTTP/2 connection.
 const MAX_CONCURRENT_STREAMS: u32 = 256;
+/// Streams that the peer has reset before we looked at them; more end the connection.
+const MAX_UNSEEN_RESETS: usize = 20;
+/// Streams that we have reset for errors of the peer; more end the connection.
+const MAX_ERROR_RESETS: usize = 256;
+/// Names and values of the headers of one HTTP/2 request.
+const MAX_HEADERS: u32 = 16 * 1024;
+/// The head of an HTTP/1 request, and what is buffered of its body.
+const MAX_HEAD: usize = 64 * 1024;
+/// What is buffered for one stream whose reader is slow.
+const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// After `accept` failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,6 +52,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Door {
     pub(crate) router: Router,
     pub(crate) tls: Option<Tls>,
+    pub(crate) gate: Gate,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -52,9 +65,14 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, grace: Duration) {
             () = door.stopping.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(welcome(stream, peer, protocol.clone(), door.clone()));
-                }
+                Ok((stream, peer)) => match door.gate.enter(peer.ip().to_canonical()) {
+                    Some(entry) => {
+                        let (protocol, door) = (protocol.clone(), door.clone());
+                        connections.spawn(welcome(stream, peer, entry, protocol, door));
+                    }
+                    // Closed at once: who waits in line would not know why.
+                    None => debug!(%peer, "too many connections"),
+                },
                 Err(error) => {
                     warn!("can not accept a connection: {error}");
                     sleep(ACCEPT_PAUSE).await;
@@ -74,6 +92,7 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, grace: Duration) {
 async fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
+    _entry: Entry,
     protocol: Builder<TokioExecutor>,
     door: Door,
 ) {
@@ -102,7 +121,8 @@ async fn converse(
         router: door.router,
         peer,
     });
-    let mut connection = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let stream = TokioIo::new(Patience::new(stream, HEADER_TIMEOUT));
+    let mut connection = std::pin::pin!(protocol.serve_connection(stream, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = door.stopping.cancelled() => {
@@ -143,12 +163,17 @@ fn protocol() -> Builder<TokioExecutor> {
     protocol
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD);
     protocol
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS);
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_pending_accept_reset_streams(MAX_UNSEEN_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .max_header_list_size(MAX_HEADERS)
+        .max_send_buf_size(MAX_SEND_BUFFER);
     protocol
 }

@@ -1,6 +1,7 @@
 //! The queue: one verb per file, each the typed call of the script of the same name.
 
 mod audit;
+mod audit_log;
 mod bulk;
 mod change;
 mod claim;
@@ -30,6 +31,7 @@ mod wait;
 mod workers;
 
 pub use audit::AuditReport;
+pub use audit_log::{AuditEvent, AuditPage};
 pub use bulk::{BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkTarget, NewBulk};
 pub use change::{BulkStep, Change, Force};
 pub use claim::{Claim, Claimed, ClaimedJob};

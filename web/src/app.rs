@@ -19,6 +19,7 @@ use crate::{
         link::Link as PageLink,
         notices::{Change, NoticeList, Notices},
         shell::{Foot, Top},
+        sign_in::SignIn,
         theme,
     },
     link,
@@ -85,6 +86,7 @@ pub(crate) fn App() -> Html {
             {page(&session.route, &state, &emit)}
             <Foot help={Callback::from(move |()| open.set(true))} />
             <NoticeList notices={Rc::new((*notices).clone())} {put_away} />
+            <SignIn />
             if *help {
                 <Help on_close={Callback::from(move |()| close.set(false))} />
             }

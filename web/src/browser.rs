@@ -12,6 +12,9 @@ use crate::format::whole;
 /// Where the theme is kept; `boot.js` reads it before the first paint.
 const THEME_KEY: &str = "jobflow-theme";
 
+/// Where the token is kept: in no address, no log and no other tab.
+const TOKEN_KEY: &str = "jobflow-token";
+
 fn window() -> Window {
     web_sys::window().expect("the dashboard runs in a window")
 }
@@ -70,6 +73,25 @@ pub(crate) fn show_crash(reason: &str) {
 
 fn storage() -> Option<Storage> {
     window().local_storage().ok().flatten()
+}
+
+/// What is kept for this tab alone, and gone with it.
+fn session_storage() -> Option<Storage> {
+    window().session_storage().ok().flatten()
+}
+
+/// The token of whoever has signed in.
+pub(crate) fn token() -> Option<String> {
+    session_storage()?.get_item(TOKEN_KEY).ok().flatten()
+}
+
+/// Signs in, or out with none. False where the browser keeps nothing.
+pub(crate) fn keep_token(token: Option<&str>) -> bool {
+    let kept = session_storage().map(|storage| match token {
+        Some(token) => storage.set_item(TOKEN_KEY, token),
+        None => storage.remove_item(TOKEN_KEY),
+    });
+    matches!(kept, Some(Ok(())))
 }
 
 /// The theme somebody chose, if any.

@@ -1,5 +1,6 @@
 //! What can be typed: the whole command line, and nothing else.
 
+mod audit;
 mod bulk;
 mod dead;
 mod doctor;
@@ -20,6 +21,7 @@ use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
 use tonic::transport::Endpoint;
 
+pub(crate) use audit::Audit;
 pub(crate) use bulk::{Bulk, BulkChange};
 pub(crate) use dead::{Dead, Replay};
 pub(crate) use doctor::Doctor;
@@ -179,6 +181,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     #[command(subcommand)]
     Token(Token),
+    Audit(Audit),
     /// Print a completion script for a shell.
     ///
     /// In bash and zsh it also completes the names of queues and workers, for

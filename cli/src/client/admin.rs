@@ -2,6 +2,7 @@
 
 use jobflow::proto::{
     CheckIntegrityRequest, CheckIntegrityResponse, GetServerInfoRequest, GetServerInfoResponse,
+    ListAuditEventsRequest, ListAuditEventsResponse,
 };
 
 use crate::client::Client;
@@ -24,6 +25,22 @@ impl Client {
             &CheckIntegrityRequest { fix },
             async |request| self.admin().check_integrity(request).await,
         )
+        .await
+    }
+
+    /// A page of the audit log, the newest first.
+    pub(crate) async fn list_audit(
+        &self,
+        page_size: i32,
+        page_token: String,
+    ) -> Result<ListAuditEventsResponse> {
+        let page = ListAuditEventsRequest {
+            page_size,
+            page_token,
+        };
+        self.call(self.call_timeout, &page, async |request| {
+            self.admin().list_audit_events(request).await
+        })
         .await
     }
 }

@@ -49,7 +49,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of a list of short things, such as names.
-const PAGE_SIZE: i32 = 1_000;
+pub(crate) const PAGE_SIZE: i32 = 1_000;
 
 /// The connection, with what is shown on each call.
 type Wire = InterceptedService<Channel, Credentials>;

@@ -1,5 +1,6 @@
 //! One sub-command per file.
 
+pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod completions;
 pub(crate) mod dead;

@@ -1,5 +1,6 @@
 //! The forms in which things are shown.
 
+pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod dead;
 pub(crate) mod doctor;

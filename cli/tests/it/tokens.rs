@@ -80,3 +80,20 @@ async fn every_call_shows_the_token_of_the_file() {
     assert!(elsewhere.stderr.contains("in the clear"));
     assert!(!elsewhere.stderr.contains("jf_0a1b2c3d4e5f_x"));
 }
+
+#[tokio::test]
+async fn the_audit_log_is_listed_as_far_as_asked() {
+    let server = FakeServer::start().await;
+    for (limit, ids) in [
+        ("0", "9-0\n8-0\n7-0\n6-0\n5-0\n4-0\n"),
+        ("3", "9-0\n8-0\n7-0\n"),
+    ] {
+        let listed = run(&server.url, ["audit", "-n", limit, "-o", "id"]).await;
+        assert_eq!(listed.stdout, ids, "{}", listed.stderr);
+    }
+    let table = run(&server.url, ["audit", "-n", "1"]).await.stdout;
+    assert!(
+        table.contains("alice") && table.contains("job 9"),
+        "{table}"
+    );
+}

@@ -11,8 +11,9 @@ use http::header::{ALLOW, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method};
 use jobflow::{Error, Result};
 use tokio::time::timeout;
-use tracing::{error, info};
+use tracing::error;
 
+use super::audit::AuditLog;
 use super::principal::Principal;
 use super::table::{self, Queues, Roles, Row};
 use super::tokens::TokenTable;
@@ -25,14 +26,15 @@ use crate::rest::Problem;
 pub(crate) struct Guard {
     /// None where the server wants no tokens.
     tokens: Option<TokenTable>,
+    audit: AuditLog,
 }
 
 /// How an edge tells that a call was refused.
 type Refuse = fn(&Error) -> Response;
 
 impl Guard {
-    pub(crate) const fn new(tokens: Option<TokenTable>) -> Self {
-        Self { tokens }
+    pub(crate) const fn new(tokens: Option<TokenTable>, audit: AuditLog) -> Self {
+        Self { tokens, audit }
     }
 
     fn identify(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
@@ -55,24 +57,32 @@ impl Guard {
             Ok(principal) => principal,
             Err(_) if row.roles == Roles::Public => Principal::anonymous(),
             Err(error) => {
-                info!(
-                    call = row.call,
-                    ?peer,
-                    reason = error.code().as_str(),
-                    "not let in"
-                );
+                self.audit.not_let_in(row.call, peer, error.code()).await;
                 return refuse(&error);
             }
         };
-        let caller = Arc::new(Caller::new(principal, peer));
+        let permit = match principal
+            .limits
+            .as_ref()
+            .map(|limits| limits.admit(row.time))
+        {
+            Some(Err(error)) => return refuse(&error),
+            permit => permit.and_then(Result::ok),
+        };
+        let caller = Arc::new(Caller::new(principal, peer, permit));
         let answer = match allowed(row, &caller.principal) {
             Ok(()) => run(row, &caller, next.run(request)).await,
             Err(error) => Err(error),
         };
-        answer.unwrap_or_else(|error| {
-            caller.tell_refusal(row.call, &error);
-            refuse(&error)
-        })
+        if let Err(error) = &answer {
+            caller.fail(error.code());
+        }
+        if caller.was_refused() {
+            self.audit.refused(row.call, &caller).await;
+        } else if row.is_audited() {
+            self.audit.made(row.call, &caller).await;
+        }
+        answer.unwrap_or_else(|error| refuse(&error))
     }
 }
 

@@ -5,13 +5,17 @@
 //! an answer what lies in other queues.
 
 mod admin_file;
+mod audit;
 mod guard;
+mod limits;
 mod narrow;
 mod principal;
 mod table;
 mod tokens;
 pub(crate) mod who;
 
+pub(crate) use audit::AuditLog;
 pub(crate) use guard::{Guard, grpc, rest};
+pub use limits::CallLimits;
 pub(crate) use narrow::{metrics, worker};
 pub(crate) use tokens::TokenTable;

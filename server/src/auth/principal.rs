@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 use jobflow::{QueueScope, Role, proto};
 use tokio_util::sync::CancellationToken;
 
+use super::limits::{CallLimits, Limits};
+
 /// Somebody whose calls are let through, as far as this goes.
 #[derive(Debug)]
 pub(crate) struct Principal {
@@ -13,17 +15,20 @@ pub(crate) struct Principal {
     pub(crate) queues: QueueScope,
     /// Whether it is known who it is.
     pub(crate) authenticated: bool,
+    /// How much it may ask for; none where callers are not told apart.
+    pub(super) limits: Option<Limits>,
     /// Its token holds no more: what it has open is to end.
     pub(crate) ended: CancellationToken,
 }
 
 impl Principal {
-    pub(crate) fn new(name: String, role: Role, queues: QueueScope) -> Self {
+    pub(crate) fn new(name: String, role: Role, queues: QueueScope, limits: CallLimits) -> Self {
         Self {
             name,
             role,
             queues,
             authenticated: true,
+            limits: Some(Limits::new(limits)),
             ended: CancellationToken::new(),
         }
     }
@@ -32,8 +37,12 @@ impl Principal {
     pub(crate) fn anonymous() -> Arc<Self> {
         static ANONYMOUS: LazyLock<Arc<Principal>> = LazyLock::new(|| {
             Arc::new(Principal {
+                name: "anonymous".to_owned(),
+                role: Role::Admin,
+                queues: QueueScope::all(),
                 authenticated: false,
-                ..Principal::new("anonymous".to_owned(), Role::Admin, QueueScope::all())
+                limits: None,
+                ended: CancellationToken::new(),
             })
         });
         Arc::clone(&ANONYMOUS)

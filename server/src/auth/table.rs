@@ -116,6 +116,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("jobflow.v1.WorkerService/SignalWorker", OPERATORS, All, Time::Short),
     row("jobflow.v1.AdminService/GetServerInfo", EVERYBODY, Queues::None, Time::Short),
     row("jobflow.v1.AdminService/CheckIntegrity", ADMINS, All, Time::Long),
+    row("jobflow.v1.AdminService/ListAuditEvents", ADMINS, All, Time::Short),
     row("jobflow.v1.TokenService/CreateToken", ADMINS, All, Time::Short),
     row("jobflow.v1.TokenService/ListTokens", ADMINS, All, Time::Short),
     row("jobflow.v1.TokenService/RotateToken", ADMINS, All, Time::Short),
@@ -151,6 +152,14 @@ pub(crate) fn methods(path: &str) -> String {
         methods.push("HEAD");
     }
     methods.join(",")
+}
+
+impl Row {
+    /// Whether it is told to the audit log that the call was made: what viewers
+    /// and submitters may do changes nothing, or is told by the job itself.
+    pub(crate) fn is_audited(&self) -> bool {
+        !self.roles.include(Viewer) && !self.roles.include(Submitter)
+    }
 }
 
 impl Roles {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::admin_file;
+use super::limits::CallLimits;
 use super::principal::Principal;
 
 const READ_EVERY: Duration = Duration::from_secs(2);
@@ -29,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(crate) struct TokenTable {
     queue: JobQueue,
     file: Option<PathBuf>,
+    limits: CallLimits,
     known: Arc<RwLock<Known>>,
 }
 
@@ -43,10 +45,11 @@ struct Known {
 
 impl TokenTable {
     /// Reads the file, if there is one, but not the store.
-    pub(crate) fn open(queue: JobQueue, file: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn open(queue: JobQueue, file: Option<PathBuf>, limits: CallLimits) -> Result<Self> {
         let table = Self {
             queue,
             file,
+            limits,
             known: Arc::default(),
         };
         table.read_file()?;
@@ -102,7 +105,8 @@ impl TokenTable {
                 Some(at) => before.swap_remove(at),
                 None => {
                     let name = format!("admin file {}", text.id());
-                    let principal = Principal::new(name, Role::Admin, QueueScope::all());
+                    let principal =
+                        Principal::new(name, Role::Admin, QueueScope::all(), self.limits);
                     (text.id().clone(), text.hash(), Arc::new(principal))
                 }
             });
@@ -146,6 +150,7 @@ impl TokenTable {
                     token.name.clone(),
                     token.role,
                     token.queues.clone(),
+                    self.limits,
                 )),
             };
             known.tokens.insert(token.id.clone(), (token, principal));

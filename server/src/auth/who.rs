@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{BoxStream, StreamExt};
-use jobflow::{Error, Filter, JobId, JobQueue, QueueName, QueueScope, Result, proto};
+use jobflow::{
+    AuditEvent, Code, Error, Filter, JobId, JobQueue, QueueName, QueueScope, Result, proto,
+};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
-use tracing::info;
 
 use super::principal::Principal;
-use crate::grpc;
+use crate::{grpc, request_id};
 
 tokio::task_local! {
     pub(super) static CALLER: Arc<Caller>;
@@ -24,11 +26,21 @@ pub(crate) struct Caller {
     target: Mutex<Option<String>>,
     /// Whether a handler has asked about queues.
     asked: AtomicBool,
+    /// The error that it was answered with.
+    failed: Mutex<Option<Code>>,
+    /// Counts the call for as long as it lasts.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Caller {
-    pub(super) fn new(principal: Arc<Principal>, peer: Option<IpAddr>) -> Self {
+    pub(super) fn new(
+        principal: Arc<Principal>,
+        peer: Option<IpAddr>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
+            failed: Mutex::default(),
+            permit: Mutex::new(permit),
             principal,
             peer,
             target: Mutex::default(),
@@ -40,16 +52,28 @@ impl Caller {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Leaves a line in the log about a call that was not allowed.
-    pub(super) fn tell_refusal(&self, call: &str, error: &Error) {
-        info!(
-            call,
-            caller = self.principal.name,
-            peer = ?self.peer,
-            target = self.target(),
-            reason = error.code().as_str(),
-            "refused"
-        );
+    /// What the audit log says of the call.
+    pub(super) fn event(&self, call: &str) -> AuditEvent {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        AuditEvent {
+            caller: self.principal.name.clone(),
+            peer: self.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            call: call.trim_start_matches("jobflow.v1.").to_owned(),
+            target: self.target().unwrap_or_default(),
+            result: failed.map_or("OK", Code::as_str).to_owned(),
+            request_id: request_id::current().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn fail(&self, code: Code) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        *failed = Some(code);
+    }
+
+    /// Whether it was not allowed.
+    pub(super) fn was_refused(&self) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*failed, Some(Code::RoleRequired | Code::QueueForbidden))
     }
 
     fn target(&self) -> Option<String> {
@@ -73,6 +97,12 @@ fn caller() -> Result<Arc<Caller>> {
 /// Who calls.
 pub(crate) fn principal() -> Result<Arc<Principal>> {
     Ok(Arc::clone(&caller()?.principal))
+}
+
+/// The call is answered with this error.
+pub(crate) fn answered(code: Code) {
+    // Errors before and after a call have no caller.
+    let _known = CALLER.try_with(|caller| caller.fail(code));
 }
 
 /// The call is about this.
@@ -137,6 +167,11 @@ pub(crate) fn while_allowed<T: Send + 'static>(
     if !principal.authenticated {
         return Ok(stream);
     }
+    let permit = {
+        let caller = caller()?;
+        let mut permit = caller.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        permit.take()
+    };
     let ended = principal.ended.clone().cancelled_owned();
     let stopped = principal.ended.clone();
     let end = futures_util::stream::once(async move {
@@ -145,5 +180,10 @@ pub(crate) fn while_allowed<T: Send + 'static>(
             .then(|| Err(grpc::status(&Error::TokenInvalid)))
     });
     let end = end.filter_map(|end| async { end });
-    Ok(stream.take_until(ended).chain(end).boxed())
+    // Counts as open until its reader has gone.
+    let counted = stream.map(move |message| {
+        let _held = &permit;
+        message
+    });
+    Ok(counted.take_until(ended).chain(end).boxed())
 }

@@ -1,6 +1,7 @@
 //! The services and what their calls pass through.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -23,6 +24,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 use tonic_web::GrpcWebLayer;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::admin::Admin;
 use super::health::HealthService;
@@ -40,6 +42,10 @@ use crate::deadline;
 /// server hold much more than that. A single job over its own limit is still
 /// read, so that it gets `PAYLOAD_TOO_LARGE` and not a transport error.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
+
+/// How long a caller may pause within its request, or between two messages of a
+/// stream of them.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// gRPC and grpc-web. The layers are on these routes alone: `GrpcWebLayer`
 /// answers everything that is not gRPC with an empty 400.
@@ -62,6 +68,7 @@ pub(crate) fn routes(app: &App, guard: &Guard, reflection: bool, health: HealthS
         .route_layer(from_fn_with_state(guard.clone(), auth::grpc))
         .route_layer(CatchPanicLayer::custom(panicked))
         .route_layer(from_fn(deadline::enforce))
+        .route_layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .route_layer(GrpcWebLayer::new())
 }
 

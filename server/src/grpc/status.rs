@@ -8,6 +8,7 @@ use tonic::{Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing::error;
 
+use crate::auth::who;
 use crate::request_id;
 
 const DOMAIN: &str = "jobflow";
@@ -17,6 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The status of an error: `ErrorInfo` always, `BadRequest` where a field is at
 /// fault, `RetryInfo` where the same call may succeed later.
 pub(crate) fn of(error: &Error) -> Status {
+    who::answered(error.code());
     let code = grpc_code(error.code());
     if matches!(code, tonic::Code::Internal | tonic::Code::DataLoss) {
         error!("{error}");

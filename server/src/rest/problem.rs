@@ -7,6 +7,7 @@ use jobflow::{Code, Error};
 use serde::Serialize;
 
 use super::body::MAX_BODY;
+use crate::auth::who;
 use crate::request_id;
 
 /// Seconds after which a caller may try again.
@@ -102,6 +103,7 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        who::answered(error.code());
         let status = http_status(error.code());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!("{error}");

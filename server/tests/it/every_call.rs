@@ -85,6 +85,7 @@ async fn every_call_names_what_is_wrong_and_changes_nothing() {
     bulk::bulks(&server, &mut refused).await;
     queues::queues(&server, &mut refused).await;
     tokens::tokens(&server, &mut refused).await;
+    tokens::audit(&server, &mut refused).await;
     others(&server, &mut refused).await;
     assert_eq!(refused.0, calls_with_fields(), "every call has a case");
 

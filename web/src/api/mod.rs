@@ -20,6 +20,7 @@ use yew::AttrValue;
 pub(crate) use bulk::{Bulk, Target};
 pub(crate) use jobs::Page;
 pub(crate) use metrics::Metrics;
+pub(crate) use wire::TOKEN_WANTED;
 
 /// Why a call failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -17,6 +17,7 @@ pub(crate) mod notices;
 pub(crate) mod problem;
 pub(crate) mod queues;
 pub(crate) mod shell;
+pub(crate) mod sign_in;
 pub(crate) mod theme;
 pub(crate) mod tile;
 pub(crate) mod totals;

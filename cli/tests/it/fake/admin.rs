@@ -4,7 +4,7 @@ use jobflow::proto;
 use proto::Severity;
 use tonic::{Request, Response, Status};
 
-use super::Fake;
+use super::{Fake, NOW, time};
 
 #[tonic::async_trait]
 impl proto::admin_service_server::AdminService for Fake {
@@ -56,6 +56,32 @@ impl proto::admin_service_server::AdminService for Fake {
             jobs: 1_204,
             damages: vec![damage],
             damage_count: 3,
+        }))
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<proto::ListAuditEventsRequest>,
+    ) -> Result<Response<proto::ListAuditEventsResponse>, Status> {
+        // Three pages of two.
+        let page: u32 = request.into_inner().page_token.parse().unwrap_or_default();
+        let event = |number: u32| proto::AuditEvent {
+            id: format!("{number}-0"),
+            time: time(NOW),
+            caller: "alice".to_owned(),
+            peer: "10.0.0.7".to_owned(),
+            call: "JobService/CancelJob".to_owned(),
+            target: format!("job {number}"),
+            result: "OK".to_owned(),
+            request_id: "r".to_owned(),
+        };
+        Ok(Response::new(proto::ListAuditEventsResponse {
+            events: vec![event(9 - 2 * page), event(8 - 2 * page)],
+            next_page_token: if page < 2 {
+                (page + 1).to_string()
+            } else {
+                String::new()
+            },
         }))
     }
 }

@@ -63,3 +63,18 @@ pub(super) async fn tokens(server: &Server, refused: &mut Refusals) {
         }
     }
 }
+
+pub(super) async fn audit(server: &Server, refused: &mut Refusals) {
+    for (page_size, page_token, expected) in [
+        (-1, "", "INVALID_FIELD page_size"),
+        (0, "foreign", "INVALID_FIELD page_token"),
+        (0, "YXVkaXQ6MS0wIENPVU5UIDE", "INVALID_FIELD page_token"),
+    ] {
+        let list = proto::ListAuditEventsRequest {
+            page_size,
+            page_token: text(page_token),
+        };
+        let listed = server.admin().list_audit_events(list).await;
+        refused.add("ListAuditEvents", expected, listed);
+    }
+}

@@ -1,8 +1,10 @@
 //! A server that wants tokens, and callers of each role.
 
+mod audit;
 mod binding;
 mod browsers;
 mod cross_queue;
+mod limits;
 mod matrix;
 mod tls;
 mod tokens;
@@ -11,7 +13,7 @@ use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use jobflow::testing::TestQueue;
 use jobflow::{QueueScope, Role, TokenText, proto};
-use jobflow_server::{AuthMode, Config};
+use jobflow_server::{AuthMode, CallLimits, Config};
 use proto::token_service_client::TokenServiceClient;
 use tempfile::TempDir;
 use tonic::client::Grpc;
@@ -30,6 +32,10 @@ struct Locked {
 
 impl Locked {
     async fn over(queue: &TestQueue) -> Self {
+        Self::limited(queue, Config::default().calls).await
+    }
+
+    async fn limited(queue: &TestQueue, calls: CallLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("admin.token");
         let config = queue.config();
@@ -38,6 +44,7 @@ impl Locked {
             namespace: config.namespace.clone(),
             auth: AuthMode::Tokens,
             admin_token_file: Some(file.clone()),
+            calls,
             ..Config::default()
         })
         .await;
