@@ -295,6 +295,16 @@ pub enum Error {
         /// The policy found.
         policy: String,
     },
+    /// The namespace is of another layout, so it is not used.
+    #[error(
+        "the records of this namespace are of layout {found}, and this version is of layout {own}"
+    )]
+    LayoutMismatch {
+        /// The mark of the namespace.
+        found: u32,
+        /// What this version writes.
+        own: u8,
+    },
     /// The store can not keep a job as safe as was asked; nothing was stored.
     #[error("durability {durability} is not to be had: {missing}")]
     DurabilityUnavailable {
@@ -411,7 +421,7 @@ impl Error {
             Self::StoreUnavailable => Code::StoreUnavailable,
             Self::StoreLoading => Code::StoreLoading,
             Self::StoreReadOnly => Code::StoreReadOnly,
-            Self::StoreUnsafe { .. } => Code::StoreUnsafe,
+            Self::StoreUnsafe { .. } | Self::LayoutMismatch { .. } => Code::StoreUnsafe,
             Self::DurabilityUnavailable { .. } => Code::DurabilityUnavailable,
             Self::DurabilityUnknown { .. } => Code::DurabilityUnknown,
             Self::TokenMissing => Code::TokenMissing,
@@ -480,6 +490,9 @@ impl Error {
             Self::TokenNotFound { id } => vec![("token", id.clone())],
             Self::RoleRequired { role } => vec![("role", role.to_string())],
             Self::RateLimited { limit } => vec![("limit", limit.clone())],
+            Self::LayoutMismatch { found, own } => {
+                vec![("found", found.to_string()), ("own", own.to_string())]
+            }
             Self::IdempotencyConflict { id, state } => {
                 vec![("job_id", id.to_string()), ("state", state.to_string())]
             }

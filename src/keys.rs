@@ -136,7 +136,8 @@ pub(crate) enum Found {
 
 /// Reads a key that matches a [`pattern`] of the namespace.
 pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
-    let of_all = [queues, workers, bulks, running_bulks, tokens, audit].map(|key| key(namespace));
+    let of_all =
+        [layout, queues, workers, bulks, running_bulks, tokens, audit].map(|key| key(namespace));
     let of_one = [worker, running, signal, bulk_lock].map(|key| key(namespace, ""));
     if of_all.iter().any(|known| known == key) || of_one.iter().any(|start| key.starts_with(start))
     {
@@ -176,6 +177,11 @@ pub(crate) fn bulk_end(id: impl std::fmt::Display) -> String {
 /// The field of a queue's `bulk` hash about an operation.
 pub(crate) fn bulk_field(id: &str, field: &str) -> String {
     format!("{id}:{field}")
+}
+
+/// Of which layout the records are.
+pub(crate) fn layout(namespace: &Namespace) -> String {
+    format!("jf:{{{namespace}}}:layout")
 }
 
 /// The set of known queues.

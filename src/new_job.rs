@@ -225,11 +225,7 @@ impl NewJob {
     /// `INVALID_FIELD` when names and values together are over 8 KiB.
     pub fn headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let headers: BTreeMap<_, _> = headers.into_iter().collect();
-        let size: usize = headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
-        if size > MAX_HEADERS || headers.contains_key("") {
+        if headers_size(&headers) > MAX_HEADERS || headers.contains_key("") {
             return Err(Error::invalid(
                 "headers",
                 "must have names and be at most 8 KiB in all",
@@ -237,6 +233,32 @@ impl NewJob {
         }
         self.headers = headers;
         Ok(self)
+    }
+
+    /// The trace that it is a part of, by its header `traceparent`.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.headers.get("traceparent").map(String::as_str)
+    }
+
+    /// Makes it a part of a trace. One for which its headers have no room is left
+    /// out: it is no reason to refuse a job.
+    #[must_use]
+    pub fn traced(mut self, traceparent: &str) -> Self {
+        let name = "traceparent";
+        let before = self.headers.remove(name);
+        if headers_size(&self.headers) + name.len() + traceparent.len() <= MAX_HEADERS {
+            self.headers.insert(name.to_owned(), traceparent.to_owned());
+        } else if let Some(before) = before {
+            self.headers.insert(name.to_owned(), before);
+        }
+        self
+    }
+
+    /// Which handler it is for.
+    #[must_use]
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// A key under which a second submit returns the first job, as long as
@@ -286,6 +308,12 @@ pub(crate) fn check_content_type(content_type: String) -> Result<String> {
         ));
     }
     Ok(content_type)
+}
+
+/// What headers count as: names and values together.
+fn headers_size(headers: &BTreeMap<String, String>) -> usize {
+    let sizes = headers.iter().map(|(name, value)| name.len() + value.len());
+    sizes.sum()
 }
 
 #[cfg(test)]
@@ -357,5 +385,15 @@ mod tests {
         let id = JobId::generate(&QueueName::new("mail").unwrap());
         assert_eq!(field(job().id(id)), "id");
         assert!(job().queue("mail").unwrap().id(id).is_ok());
+    }
+
+    #[test]
+    fn a_trace_takes_the_place_of_another_and_never_too_much_room() {
+        let trace = |job: NewJob| job.traceparent().map(str::to_owned);
+        let first = job().traced("a");
+        assert_eq!(trace(first.clone()).as_deref(), Some("a"));
+        assert_eq!(trace(first.traced("b")).as_deref(), Some("b"));
+        let full = [("h".to_owned(), "v".repeat(MAX_HEADERS - 1))];
+        assert_eq!(trace(job().headers(full).unwrap().traced("a")), None);
     }
 }

@@ -8,11 +8,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::TokenTable;
+use crate::calls::Calls;
 use crate::config::{AuthMode, Config};
 use crate::event_hub::EventHub;
 use crate::health::Seen;
 use crate::metrics_hub::{MetricsHub, Source};
 use crate::store_watch::StoreWatch;
+use crate::trace;
 
 /// Cheap to clone: one per handler.
 #[derive(Clone)]
@@ -23,6 +25,7 @@ pub(crate) struct App {
     pub(crate) events: EventHub,
     /// None where callers need no token.
     pub(crate) tokens: Option<TokenTable>,
+    pub(crate) calls: Calls,
     /// The loops of this server.
     pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
@@ -61,6 +64,7 @@ impl App {
             ),
             events: EventHub::new(queue.clone(), &pulses, stopping.clone()),
             tokens,
+            calls: Calls::new(),
             pulses,
             started: now(),
             stopping: stopping.clone(),
@@ -73,7 +77,7 @@ impl App {
     pub(crate) async fn submit(&self, job: NewJob) -> Result<Submitted> {
         self.store.admit().await?;
         jobflow::failpoint!("submit.admitted");
-        let submitted = self.queue.submit(job).await;
+        let submitted = trace::submit(job, |job| self.queue.submit(job)).await;
         jobflow::failpoint!("submit.answers");
         submitted
     }
@@ -81,7 +85,7 @@ impl App {
     /// Creates jobs with a verdict each, if the store may be used.
     pub(crate) async fn submit_batch(&self, jobs: Vec<NewJob>) -> Result<Vec<Result<Submitted>>> {
         self.store.admit().await?;
-        let submitted = self.queue.submit_batch(jobs).await;
+        let submitted = trace::submit_batch(jobs, |jobs| self.queue.submit_batch(jobs)).await;
         jobflow::failpoint!("submit.batch_answers");
         Ok(submitted)
     }

@@ -19,6 +19,7 @@ mod run;
 mod app;
 mod auth;
 mod browser;
+mod calls;
 mod deadline;
 mod gate;
 mod patience;
@@ -27,6 +28,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod trace;
 
 mod dashboard;
 mod grpc;
@@ -40,6 +42,7 @@ mod metrics_hub;
 mod numbers;
 mod rates;
 mod store_watch;
+mod supervisor;
 
 pub use auth::CallLimits;
 pub use config::{Args, AuthMode, Config, ConfigError, LogFormat};

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use jobflow::telemetry::Export;
 use jobflow_server::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<()> {
     let config = args.into_config()?;
     jobflow_server::init_log(config.log_format);
+    let export = Export::begin("jobflow-server").context("traces can not be exported")?;
     let listeners = jobflow_server::bind(&config).await?;
     let mut terminate = signal(SignalKind::terminate()).context("can not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can not listen for SIGINT")?;
@@ -32,6 +34,9 @@ async fn serve(args: Args) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    jobflow_server::run(config, listeners, stop).await?;
-    Ok(())
+    let ended = jobflow_server::run(config, listeners, stop).await;
+    if let Some(export) = export {
+        tokio::task::spawn_blocking(|| export.end()).await?;
+    }
+    Ok(ended?)
 }

@@ -13,13 +13,13 @@ use crate::auth::{AuditLog, Guard};
 use crate::browser::{self, Browsers};
 use crate::config::Config;
 use crate::request_id::{self, NewRequestId};
-use crate::{dashboard, grpc, rest};
+use crate::{calls, dashboard, grpc, rest, trace};
 
 /// gRPC by its paths, REST by its own, and the dashboard for what is left.
 pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) -> Result<Router> {
     // At debug level: what is a fault of ours is logged where it is found, and
     // an outage of the store is no reason to log every call.
-    let trace = TraceLayer::new_for_http()
+    let log = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_failure(DefaultOnFailure::new().level(Level::DEBUG));
     let guard = Guard::new(app.tokens.clone(), AuditLog::new(app.queue.clone()));
@@ -28,6 +28,8 @@ pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) ->
     let router = grpc::routes(app, &guard, config.reflection, health)
         .merge(rest::routes(app, &guard))
         .fallback_service(dashboard::routes())
+        .layer(from_fn_with_state(app.calls.clone(), calls::measure))
+        .layer(from_fn(trace::scope))
         .layer(from_fn(request_id::scope))
         .layer(from_fn_with_state(browsers, browser::guard));
     // Outside, because a preflight has no token.
@@ -36,7 +38,7 @@ pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) ->
         None => router,
     };
     Ok(router
-        .layer(trace)
+        .layer(log)
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(NewRequestId)))
 }

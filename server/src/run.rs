@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::serve::{self, Door};
 use crate::tls::Tls;
-use crate::{grpc, reload, routes};
+use crate::{grpc, reload, routes, supervisor};
 
 /// How long calls may go on after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
@@ -83,7 +83,11 @@ pub async fn run(
         };
         serving.spawn(serve::serve(listener, door, GRACE));
     }
+    // Its timer runs on the threads that answer calls: no beat, no answers.
+    background.spawn(supervisor::stay_alive(|| true));
+    supervisor::ready();
     stop.await;
+    supervisor::stopping();
     info!("stopping: calls have {} s to end", GRACE.as_secs());
     stopping.cancel();
     serving.join_all().await;
@@ -104,6 +108,7 @@ fn background(app: &App, health: HealthReporter, stopping: &CancellationToken) -
     background.spawn(app.store.clone().run(app.pulses.clone(), stopping.clone()));
     background.spawn(app.metrics.clone().run());
     background.spawn(app.events.clone().run());
+    background.spawn(app.calls.clone().upkeep());
     background.spawn(grpc::follow_store(
         app.store.subscribe(),
         app.pulses.clone(),

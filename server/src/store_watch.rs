@@ -72,9 +72,11 @@ impl StoreWatch {
     /// Why no jobs are given to a store that answers.
     pub(crate) fn refusal(&self) -> Option<Error> {
         match &*self.state.borrow() {
-            StoreState::Unusable(error @ (Error::StoreUnsafe { .. } | Error::StoreReadOnly)) => {
-                Some(error.clone())
-            }
+            StoreState::Unusable(
+                error @ (Error::StoreUnsafe { .. }
+                | Error::LayoutMismatch { .. }
+                | Error::StoreReadOnly),
+            ) => Some(error.clone()),
             StoreState::Unchecked | StoreState::Usable(_) | StoreState::Unusable(_) => None,
         }
     }

@@ -195,7 +195,7 @@ impl JobQueue {
         let mut known = indexes;
         known.extend(queues.iter().flat_map(|q| self.core.keys(q).all().to_vec()));
         known.extend([keys::queues(namespace), keys::workers(namespace)]);
-        known.extend([keys::bulks(namespace), keys::running_bulks(namespace)]);
+        known.extend([keys::layout, keys::bulks, keys::running_bulks].map(|key| key(namespace)));
         known.extend([keys::tokens(namespace), keys::audit(namespace)]);
         let of_one = [keys::worker, keys::running, keys::signal, keys::bulk_lock]
             .map(|key| key(namespace, ""));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::LAYOUT_VERSION;
 use crate::coalesce::PerServer;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
@@ -181,10 +182,13 @@ impl JobQueue {
     ///
     /// # Errors
     /// `STORE_UNAVAILABLE` when it does not answer, `STORE_UNSAFE` when its
-    /// eviction policy could delete jobs and the configuration does not allow that.
+    /// eviction policy could delete jobs and the configuration does not allow that,
+    /// or when the namespace is of another layout.
     pub async fn check_store(&self) -> Result<StoreInfo> {
         let mut found = Err(Error::StoreUnavailable);
-        for node in self.core.store.nodes().await? {
+        let nodes = self.core.store.nodes().await?;
+        let is_cluster = nodes.len() > 1;
+        for node in nodes {
             let asked = Instant::now();
             // `INFO` tells the policy even where `CONFIG` is not allowed.
             let info = match Info::read(&self.core, &node).await {
@@ -207,7 +211,12 @@ impl JobQueue {
                 })
             });
         }
-        found
+        let found = found?;
+        match self.core.check_layout().await {
+            // As above: the server with the mark is not the only one.
+            Err(error) if !(is_cluster && error.is_transient()) => Err(error),
+            _ => Ok(found),
+        }
     }
 
     /// The queues that were ever submitted to or worked on, by name.
@@ -242,6 +251,30 @@ impl Core {
     pub(crate) fn server_of(&self, queue: &QueueName) -> Option<Address> {
         self.store
             .server_of(|| self.keys(queue).config().to_owned())
+    }
+
+    /// Compares the mark of the namespace with the layout of this version, or makes one.
+    async fn check_layout(&self) -> Result<()> {
+        let key = keys::layout(&self.config.namespace);
+        let get = || ::redis::cmd("GET").arg(&key).to_owned();
+        let mut mark: Option<String> = self.store.run(&get()).await?;
+        if mark.is_none() {
+            let mut set = ::redis::cmd("SET");
+            set.arg(&key).arg(LAYOUT_VERSION).arg("NX");
+            // A store that is full or read-only is marked by a later check.
+            let _unmarked: Result<Option<String>> = self.store.run(&set).await;
+            // Of several that began at once, the first has marked it.
+            mark = self.store.run(&get()).await?;
+        }
+        // What is no number is the mark of no version that there is.
+        let found = mark.map(|mark| mark.parse().unwrap_or(0));
+        match found {
+            Some(found) if found != u32::from(LAYOUT_VERSION) => Err(Error::LayoutMismatch {
+                found,
+                own: LAYOUT_VERSION,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Makes a queue known before its first job is stored, so that none is

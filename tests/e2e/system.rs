@@ -20,6 +20,7 @@ pub(crate) struct System {
     workers: Vec<Option<Process>>,
     address: String,
     namespace: Namespace,
+    variables: Vec<(&'static str, String)>,
     pub(crate) redis: TestRedis,
     // Last: the others write into it until they end.
     folder: TempDir,
@@ -36,6 +37,12 @@ impl System {
     }
 
     pub(crate) async fn start_on(redis: TestRedis) -> Self {
+        Self::start_with(redis, &[]).await
+    }
+
+    /// The same, with these variables for server and workers.
+    pub(crate) async fn start_with(redis: TestRedis, variables: &[(&'static str, &str)]) -> Self {
+        let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         let namespace = fresh_namespace();
         let queue = JobQueue::open(QueueConfig {
             redis_url: redis.url(),
@@ -47,6 +54,7 @@ impl System {
             server: None,
             workers: Vec::new(),
             address: "127.0.0.1:0".to_owned(),
+            variables: variables.iter().map(own).collect(),
             namespace,
             redis,
             folder: tempfile::tempdir().unwrap(),
@@ -234,6 +242,7 @@ impl System {
         let mut command = Command::new(binary(program));
         command.args(["--redis", &self.redis.url()]);
         command.args(["--namespace", self.namespace.as_str()]);
+        command.envs(self.variables.iter().cloned());
         command
     }
 }

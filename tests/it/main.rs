@@ -27,6 +27,7 @@ mod finish;
 mod get;
 mod history;
 mod kinds;
+mod layout;
 mod list;
 mod logs;
 mod pause;

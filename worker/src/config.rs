@@ -57,7 +57,7 @@ pub(crate) struct Config {
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = humantime::parse_duration)]
     pub(crate) grace: Duration,
 
-    /// Where to serve health [default: 127.0.0.1:4001, or a free port if that is taken].
+    /// Where to serve health and metrics [default: 127.0.0.1:4001, or a free port if that is taken].
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
 

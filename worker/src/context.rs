@@ -42,11 +42,16 @@ impl CancelReason {
 pub struct Context {
     lease: Arc<Lease>,
     queue: Arc<JobQueue>,
+    traceparent: Option<Arc<str>>,
 }
 
 impl Context {
-    pub(crate) const fn new(lease: Arc<Lease>, queue: Arc<JobQueue>) -> Self {
-        Self { lease, queue }
+    pub(crate) fn new(lease: Arc<Lease>, queue: Arc<JobQueue>, traceparent: Option<&str>) -> Self {
+        Self {
+            lease,
+            queue,
+            traceparent: traceparent.map(Into::into),
+        }
     }
 
     fn job(&self) -> &ClaimedJob {
@@ -88,6 +93,13 @@ impl Context {
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
         &self.job().headers
+    }
+
+    /// The trace that this attempt is a part of, as a W3C `traceparent`: what the
+    /// handler does for itself stands below it.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
     }
 
     /// Which attempt this is, counted from 1.

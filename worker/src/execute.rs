@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jobflow::telemetry::{Side, Step, TRACEPARENT};
 use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, Outcome, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle};
@@ -21,6 +22,7 @@ use crate::lease::{HeldLease, Lease, Leases};
 use crate::posture::Posture;
 use crate::shutdown::Steps;
 use crate::stats::WorkerStats;
+use crate::timings;
 use crate::trouble::Pauses;
 
 /// How long a handler that was told to end may go on before it is dropped.
@@ -71,12 +73,14 @@ enum Ending {
 /// Runs one attempt of a claimed job from its handler to its stored outcome.
 pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
     let job = lease.job().clone();
-    let ctx = Context::new(lease.shared(), crew.queue.clone());
+    let mut step = begin_step(&job);
+    let ctx = Context::new(lease.shared(), crew.queue.clone(), step.traceparent());
 
     jobflow::failpoint!("attempt.begins");
-    let ending = match crew.handlers.find(&job.kind) {
+    let registered = crew.handlers.find(&job.kind);
+    let ending = match registered {
         None => Ending::Unhandled,
-        Some(handler) => match decode(handler.as_ref(), ctx) {
+        Some(registered) => match decode(registered.handler.as_ref(), ctx) {
             Err(ending) => ending,
             Ok(run) => run_with_deadline(run, crew, &lease).await,
         },
@@ -87,12 +91,29 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
     } else if lease.end() {
         crew.note(&ending, &job.kind);
         let outcome = classify(ending, &job);
+        step.note("jobflow.outcome", timings::word(&outcome));
+        step.end(error_code(&outcome));
+        if let Some(registered) = registered {
+            let ran = lease.age();
+            registered.timings.ended(&job, ran, &outcome);
+        }
         let _storing = crew.leave(slot);
         finish(crew, &crew.queue, outcome, &lease).await;
         jobflow::failpoint!("attempt.stored");
     } else {
         crew.stats.lease_lost.add(1);
     }
+}
+
+fn begin_step(job: &ClaimedJob) -> Step {
+    let parent = job.headers.get(TRACEPARENT).map(String::as_str);
+    let attributes = [
+        ("jobflow.queue", job.queue.to_string()),
+        ("jobflow.kind", job.kind.to_string()),
+        ("jobflow.job_id", job.id.to_string()),
+        ("jobflow.attempt", job.attempt.to_string()),
+    ];
+    Step::begin("attempt", Side::Consumer, parent, attributes)
 }
 
 /// Ends an attempt that is over its time in place of the worker's own runtime.
@@ -201,6 +222,15 @@ fn classify(ending: Ending, job: &ClaimedJob) -> Outcome {
         )),
         Ending::CalledOff => Outcome::Cancelled,
         Ending::Interrupted => Outcome::Release,
+    }
+}
+
+fn error_code(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Error(error) | Outcome::ErrorAfter(_, error) | Outcome::Fail(error) => {
+            Some(&error.code)
+        }
+        _ => None,
     }
 }
 

@@ -188,12 +188,26 @@ pub async fn serve(
     health: Arc<Health>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve_beside(listener, health, Router::new(), stop).await
+}
+
+/// The same, with other routes on the same port.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_beside(
+    listener: TcpListener,
+    health: Arc<Health>,
+    routes: Router,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let (reporter, service) = tonic_health::server::health_reporter();
     tell(&reporter, &health.report()).await;
     let asked = health.clone();
     let router: Router = Routes::new(service)
         .into_axum_router()
-        .route("/healthz", get(async move || answer(asked.report())));
+        .route("/healthz", get(async move || answer(asked.report())))
+        .merge(routes);
     // Otherwise small answers wait for the other side's delayed acknowledgement.
     let listener = listener.tap_io(|io| {
         let _ = io.set_nodelay(true);

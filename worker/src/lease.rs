@@ -37,6 +37,11 @@ impl Lease {
         self.since + self.job.timeout
     }
 
+    /// How long the attempt has been going on.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// When the lease ends unless it is extended again.
     pub(crate) fn fence(&self) -> Instant {
         *unpoisoned(&self.fence)

@@ -59,7 +59,7 @@
 //! [`AttemptError`], [`Handler`]), then the way of a job (`run` claims,
 //! `execute` carries one attempt from decode to finish, `lease` is what is held
 //! and `keeper` the thread that keeps it), then the worker's own life (`worker`,
-//! `posture`, `shutdown`, `health`, `stats`).
+//! `posture`, `shutdown`, `health`, `stats`, `timings`).
 #![warn(missing_docs)]
 
 mod attempt_error;
@@ -77,6 +77,7 @@ pub mod health;
 mod posture;
 mod shutdown;
 mod stats;
+mod timings;
 mod trouble;
 mod worker;
 
@@ -88,5 +89,5 @@ pub use crate::{
     health::Health,
     shutdown::shutdown_signal,
     stats::{Counter, WorkerStats},
-    worker::{DEFAULT_CONCURRENCY, DEFAULT_GRACE, Worker},
+    worker::{DEFAULT_CONCURRENCY, DEFAULT_GRACE, Load, Worker},
 };

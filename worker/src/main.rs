@@ -1,7 +1,10 @@
 //! The binary `jobflow-worker`.
 
 mod config;
+mod metrics;
+mod supervisor;
 
+use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,6 +14,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jobflow::JobQueue;
+use jobflow::telemetry::Export;
 use jobflow_worker::handlers::{HandlerSpec, Secret};
 use jobflow_worker::{Worker, health, shutdown_signal};
 use tokio::net::TcpListener;
@@ -18,6 +22,7 @@ use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
+use crate::metrics::Exporter;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:4001";
 const FREE_PORT: &str = "127.0.0.1:0";
@@ -50,6 +55,9 @@ fn work(config: Config) -> anyhow::Result<()> {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
+    let export = Export::begin("jobflow-worker").context("traces can not be exported")?;
+    // Before the worker is built, which asks for what it will measure.
+    let exporter = Exporter::install()?;
     let queue = JobQueue::open(config.queue()).context("can not use --redis")?;
     let mut builder = Worker::builder(&queue)
         .queues(&config.queues)
@@ -68,13 +76,31 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     let worker = builder.build()?;
     let listener = listen(config.listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "health is served");
-    tokio::select! {
-        served = health::serve(listener, worker.health(), std::future::pending()) => {
+    tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
+    let routes = exporter.routes(&worker);
+    let health = worker.health();
+    // Until it first hears of the store it waits, which is no reason to start it anew.
+    let lives = || {
+        let report = health.report();
+        report.status == "SERVING" || report.last_claim_poll_age_ms.is_none()
+    };
+    let stop = async {
+        shutdown_signal().await;
+        supervisor::stopping();
+    };
+    supervisor::ready();
+    let ended = tokio::select! {
+        served = health::serve_beside(listener, health.clone(), routes, pending()) => {
             served.context("health can not be served")
         }
-        worked = worker.run_until(shutdown_signal()) => Ok(worked?),
+        () = exporter.upkeep() => Ok(()),
+        () = supervisor::stay_alive(lives) => Ok(()),
+        worked = worker.run_until(stop) => worked.map_err(Into::into),
+    };
+    if let Some(export) = export {
+        tokio::task::spawn_blocking(|| export.end()).await?;
     }
+    ended
 }
 
 fn secrets(file: Option<&Path>) -> anyhow::Result<Vec<Secret>> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::maintenance::{self, Duties};
-use jobflow::{Error, JobQueue, QueueName, Result, WorkerBeat};
+use jobflow::{Code, JobQueue, QueueName, Result, WorkerBeat};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -85,6 +85,15 @@ impl Worker {
         self.crew.stats.clone()
     }
 
+    /// How many of its slots are taken, as it goes on.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            slots: self.concurrency,
+            crew: self.crew.clone(),
+        }
+    }
+
     /// Whether it hears of jobs; see [`health::serve`](crate::health::serve).
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
@@ -97,7 +106,8 @@ impl Worker {
     /// hands everything back at once.
     ///
     /// # Errors
-    /// `STORE_UNSAFE` when the store could throw jobs away and that is not allowed.
+    /// `STORE_UNSAFE` when the store could throw jobs away and that is not allowed,
+    /// or when its records are of another layout.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<()> {
         let steps = self.crew.steps.clone();
         let mut life = pin!(self.live());
@@ -147,7 +157,7 @@ impl Worker {
         loop {
             let pause = match self.queue.check_store().await {
                 Ok(_) => return Ok(true),
-                Err(error @ Error::StoreUnsafe { .. }) => return Err(error),
+                Err(error) if error.code() == Code::StoreUnsafe => return Err(error),
                 Err(error) => trouble.met(&error),
             };
             if timeout(pause, self.crew.steps.stop.cancelled())
@@ -214,6 +224,27 @@ impl Worker {
             slots: u32::try_from(self.concurrency).unwrap_or(u32::MAX),
             ..WorkerBeat::default()
         }
+    }
+}
+
+/// How many attempts run, and how many may.
+#[derive(Clone)]
+pub struct Load {
+    slots: usize,
+    crew: Arc<Crew>,
+}
+
+impl Load {
+    /// How many may run at once.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// How many run.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.crew.leases.running_count()
     }
 }
 

@@ -19,6 +19,7 @@ mod dev;
 mod failover;
 mod http;
 mod npm;
+mod package;
 mod redis;
 mod screenshots;
 mod setup;
@@ -35,7 +36,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 11] = [
+const COMMANDS: [Command; 12] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -95,6 +96,12 @@ const COMMANDS: [Command; 11] = [
         about: "what a cluster costs, and what its fail-overs and slot moves do to jobs",
         help: cluster::HELP,
         run: cluster::command,
+    },
+    Command {
+        name: "package",
+        about: "build the Debian package, and try it",
+        help: package::HELP,
+        run: package::command,
     },
     Command {
         name: "tidy",

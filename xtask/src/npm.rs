@@ -23,6 +23,9 @@ pub(crate) fn install(sources: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     for file in fs::read_dir(sources)? {
         let file = file?;
+        if file.file_type()?.is_dir() {
+            continue;
+        }
         fs::copy(file.path(), folder.join(file.file_name()))
             .with_context(|| format!("copying {}", file.path().display()))?;
     }

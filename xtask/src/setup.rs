@@ -62,6 +62,18 @@ const PYTHON: Tool = Tool {
     dnf: "python3",
     brew: "python",
 };
+const NODE: Tool = Tool {
+    programs: &["node"],
+    apt: "nodejs",
+    dnf: "nodejs",
+    brew: "node",
+};
+const CURL: Tool = Tool {
+    programs: &["curl"],
+    apt: "curl",
+    dnf: "curl",
+    brew: "curl",
+};
 
 const NPM: Tool = Tool {
     programs: &["npm"],
@@ -100,13 +112,21 @@ pub(crate) fn for_tests() -> Result<()> {
     component("rustfmt", "fmt")?;
     component("clippy", "clippy")?;
     wasm_target()?;
-    packages(&[REDIS, BROWSER, BROWSER_DRIVER, LUACHECK, PYTHON, NPM])?;
+    packages(&[
+        REDIS,
+        BROWSER,
+        BROWSER_DRIVER,
+        LUACHECK,
+        PYTHON,
+        NODE,
+        NPM,
+        CURL,
+    ])?;
     python_packages()?;
+    let (root, target) = (util::root(), util::target_dir()?);
     // What judges the pages of the dashboard.
-    npm::install(
-        &util::root().join("xtask/axe"),
-        &util::target_dir()?.join("axe"),
-    )
+    npm::install(&root.join("xtask/axe"), &target.join("axe"))?;
+    npm::install(&root.join("examples/node"), &node_folder()?)
 }
 
 /// What `cargo xtask bench` needs.
@@ -279,6 +299,11 @@ fn python_packages() -> Result<()> {
     util::run(&mut pip)?;
     fs::write(stamp, REQUIREMENTS)?;
     Ok(())
+}
+
+/// Where the Node packages of the tests are.
+pub(crate) fn node_folder() -> Result<PathBuf> {
+    Ok(util::target_dir()?.join("node"))
 }
 
 #[cfg(test)]

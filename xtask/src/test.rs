@@ -94,6 +94,10 @@ fn run(steps: &mut Steps, store: &Store, arguments: &[String]) -> Result<()> {
         cargo.args(arguments);
         cargo.env("JOBFLOW_TEST_PYTHONPATH", setup::python_folder()?);
         store.tell(&mut cargo);
+        cargo.env(
+            "JOBFLOW_TEST_NODE_PATH",
+            setup::node_folder()?.join("node_modules"),
+        );
         util::run(&mut cargo)
     })?;
     if arguments.is_empty() {

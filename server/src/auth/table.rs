@@ -130,6 +130,9 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /jobs/{id}", EVERYBODY, One, Time::Short),
     row("DELETE /jobs/{id}", OPERATORS, One, Time::Short),
     row("GET /stats", READERS, Own, Time::Short),
+    // Its numbers are of all queues together.
+    row("GET /metrics", READERS, All, Time::Short),
+    row("GET /openapi.json", EVERYBODY, Queues::None, Time::Short),
     row("GET /healthz", Roles::Public, Queues::None, Time::Short),
     row("GET /readyz", Roles::Public, Queues::None, Time::Short),
 ];

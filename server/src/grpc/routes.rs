@@ -17,7 +17,7 @@ use jobflow::proto::token_service_server::TokenServiceServer;
 use jobflow::proto::worker_service_server::WorkerServiceServer;
 use jobflow::proto::{
     admin_service_server, job_service_server, metrics_service_server, queue_service_server,
-    worker_service_server,
+    token_service_server, worker_service_server,
 };
 use tonic::Status;
 use tonic::service::Routes;
@@ -73,11 +73,12 @@ pub(crate) fn routes(app: &App, guard: &Guard, reflection: bool, health: HealthS
 }
 
 /// The services that reflection lists.
-const SERVED: [&str; 6] = [
+const SERVED: [&str; 7] = [
     job_service_server::SERVICE_NAME,
     queue_service_server::SERVICE_NAME,
     metrics_service_server::SERVICE_NAME,
     worker_service_server::SERVICE_NAME,
+    token_service_server::SERVICE_NAME,
     admin_service_server::SERVICE_NAME,
     tonic_health::pb::health_server::SERVICE_NAME,
 ];

@@ -21,7 +21,7 @@ pub(crate) fn of(error: &Error) -> Status {
     who::answered(error.code());
     let code = grpc_code(error.code());
     if matches!(code, tonic::Code::Internal | tonic::Code::DataLoss) {
-        error!("{error}");
+        error!(request_id = request_id::current(), "{error}");
     }
     let names = error
         .metadata()

@@ -105,9 +105,22 @@ fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>> {
 
 fn whole(field: &str, raw: Option<&RawValue>) -> Result<Option<i64>> {
     let parse = |raw: &RawValue| {
-        serde_json::from_str(raw.get()).map_err(|_| Error::invalid(field, "must be a whole number"))
+        let text = raw.get();
+        let number = serde_json::from_str(text).ok();
+        let number = number.or_else(|| serde_json::from_str(text).ok().and_then(whole_part));
+        number.ok_or_else(|| Error::invalid(field, "must be a whole number"))
     };
     raw.map(parse).transpose()
+}
+
+/// JSON has one kind of number, and some writers spell 2 as `2.0`.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "small and without a fraction"
+)]
+fn whole_part(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 /// Counts brackets outside strings; the text is known to be sound JSON.
@@ -191,6 +204,16 @@ mod tests {
             (r#"{"name":"a","durability":1}"#, "durability"),
         ] {
             assert_eq!(field(body), name, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_spelled_with_a_point() {
+        for body in [
+            r#"{"name":"a","priority":2.0}"#,
+            r#"{"name":"a","delay":1e3}"#,
+        ] {
+            assert!(parse(body.as_bytes(), None).is_ok(), "{body}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod body;
 mod jobs;
+mod metrics;
 mod probes;
 mod problem;
 mod routes;

@@ -106,7 +106,7 @@ impl From<Error> for Problem {
         who::answered(error.code());
         let status = http_status(error.code());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!("{error}");
+            tracing::error!(request_id = request_id::current(), "{error}");
         }
         let mut problem = Self::new(status, error.code().as_str(), error.to_string());
         if let Error::DurabilityUnknown { id, .. } = &error {

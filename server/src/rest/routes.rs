@@ -8,22 +8,27 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http::header::CONTENT_TYPE;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::problem::Problem;
-use super::{body, jobs, probes, stats};
+use super::{body, jobs, metrics, probes, stats};
 use crate::app::App;
 use crate::auth::{self, Guard};
 
 /// How long a caller may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+const OPENAPI: &str = include_str!("openapi.json");
+
 pub(crate) fn routes(app: &App, guard: &Guard) -> Router {
     Router::new()
         .route("/jobs", post(jobs::submit))
         .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/stats", get(stats::stats))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .with_state(app.clone())
@@ -31,6 +36,12 @@ pub(crate) fn routes(app: &App, guard: &Guard) -> Router {
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// What the routes take and answer, for programs; a test asks the running server
+/// whether it is true.
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI)
 }
 
 /// A panic ends the request, not the server; it is in the log, by the panic hook.

@@ -3,6 +3,7 @@
 
 mod api_table;
 mod bad_input;
+mod breaking;
 mod bulk;
 mod change;
 mod dashboard;

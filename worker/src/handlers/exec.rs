@@ -79,6 +79,10 @@ impl Exec {
             .env("JOBFLOW_ATTEMPT", ctx.attempt().to_string())
             .env("JOBFLOW_MAX_ATTEMPTS", ctx.max_attempts().to_string())
             .env("JOBFLOW_CONTENT_TYPE", ctx.content_type())
+            .envs(
+                ctx.traceparent()
+                    .map(|traceparent| ("TRACEPARENT", traceparent)),
+            )
             .env("JOBFLOW_TIME_LEFT", ctx.time_left().as_secs().to_string())
             .env("JOBFLOW_LEASE_TOKEN", ctx.lease_token().to_string())
             .stdin(Stdio::piped())

@@ -5,12 +5,14 @@ mod outcome;
 mod targets;
 mod verdict;
 
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::proto::handler_service_client::HandlerServiceClient;
 use jobflow::proto::{HandleRequest, HandleResponse, duration, handle_response::Event};
+use jobflow::telemetry::TRACEPARENT;
 use jobflow::{JobResult, MAX_PAYLOAD};
 use tonic::Request;
 use tonic::transport::Endpoint;
@@ -140,13 +142,17 @@ fn listen(
 fn request(ctx: &Context) -> Request<HandleRequest> {
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let time_left = ctx.time_left();
+    let mut headers: HashMap<_, _> = ctx.headers().clone().into_iter().collect();
+    if let Some(traceparent) = ctx.traceparent() {
+        headers.insert(TRACEPARENT.to_owned(), traceparent.to_owned());
+    }
     let mut request = Request::new(HandleRequest {
         id: ctx.id().to_string(),
         queue: ctx.queue().to_string(),
         kind: ctx.kind().to_string(),
         payload: ctx.payload().clone(),
         content_type: ctx.content_type().to_owned(),
-        headers: ctx.headers().clone().into_iter().collect(),
+        headers,
         attempt: number(ctx.attempt()),
         max_attempts: number(ctx.max_attempts()),
         crash_count: number(ctx.crash_count()),
@@ -154,5 +160,10 @@ fn request(ctx: &Context) -> Request<HandleRequest> {
         time_left: Some(duration(time_left)),
     });
     request.set_timeout(time_left + CALL_LEEWAY);
+    // Where libraries for tracing look for it.
+    let traceparent = ctx.traceparent().and_then(|text| text.parse().ok());
+    if let Some(traceparent) = traceparent {
+        request.metadata_mut().insert(TRACEPARENT, traceparent);
+    }
     request
 }

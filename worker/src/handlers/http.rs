@@ -13,6 +13,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Request, Uri};
 use http_body_util::Full;
 use jobflow::JobResult;
+use jobflow::telemetry::TRACEPARENT;
 use tokio::time::{Instant, sleep};
 
 use self::client::{Client, Failure};
@@ -139,14 +140,13 @@ impl Http {
 fn describe(ctx: &Context, headers: &mut HeaderMap) -> Result<(), AttemptError> {
     // First, so that they can take the place of nothing below.
     for (name, value) in ctx.headers() {
-        let passed = match name.as_str() {
-            // Where tracing looks for them.
-            "traceparent" | "tracestate" => HeaderName::from_bytes(name.as_bytes()),
-            _ => HeaderName::from_bytes(format!("jobflow-header-{name}").as_bytes()),
-        };
+        let passed = HeaderName::from_bytes(format!("jobflow-header-{name}").as_bytes());
         if let (Ok(name), Ok(value)) = (passed, HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
+    }
+    if let Some(traceparent) = ctx.traceparent() {
+        headers.insert(TRACEPARENT, HeaderValue::from_str(traceparent)?);
     }
     let agent = concat!("jobflow-worker/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::attempt_error::{AttemptError, CodedError};
 use crate::context::Context;
+use crate::timings::Timings;
 
 /// The kind that stands for every kind without a handler of its own.
 const ANY_KIND: &str = "*";
@@ -85,7 +86,13 @@ fn json_result<R: Serialize>(value: &R) -> Result<Option<JobResult>, AttemptErro
 /// The handlers of a worker.
 #[derive(Default)]
 pub(crate) struct Handlers {
-    by_kind: HashMap<String, Arc<dyn Handler>>,
+    by_kind: HashMap<String, Registered>,
+}
+
+/// A handler and what is measured of it.
+pub(crate) struct Registered {
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) timings: Timings,
 }
 
 impl Handlers {
@@ -93,7 +100,9 @@ impl Handlers {
         if kind != ANY_KIND {
             Kind::new(kind)?;
         }
-        match self.by_kind.insert(kind.to_owned(), handler) {
+        let timings = Timings::of(kind);
+        let registered = Registered { handler, timings };
+        match self.by_kind.insert(kind.to_owned(), registered) {
             None => Ok(()),
             Some(_) => Err(Error::invalid(
                 "handler",
@@ -102,7 +111,7 @@ impl Handlers {
         }
     }
 
-    pub(crate) fn find(&self, kind: &Kind) -> Option<&Arc<dyn Handler>> {
+    pub(crate) fn find(&self, kind: &Kind) -> Option<&Registered> {
         self.by_kind
             .get(kind.as_str())
             .or_else(|| self.by_kind.get(ANY_KIND))

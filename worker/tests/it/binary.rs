@@ -161,6 +161,23 @@ async fn an_evicting_store_ends_the_binary_with_a_reason() {
 }
 
 #[tokio::test]
+async fn records_of_another_layout_end_the_binary_with_a_reason() {
+    let redis = TestRedis::start();
+    let config = QueueConfig {
+        redis_url: redis.url(),
+        ..QueueConfig::default()
+    };
+    let set = redis.cli(&["SET", "jf:{default}:layout", "2"]);
+    assert_eq!(set.trim(), "OK");
+    let (code, log) = end(worker_of(&config, &["--handler", "*=simulate:1ms"]), &[]).await;
+    assert_eq!(code, Some(1), "{log}");
+    assert!(
+        log.contains("are of layout 2, and this version is of layout 1"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn a_frozen_worker_loses_its_job_and_its_finish_is_refused() {
     let queue = TestQueue::new();
     let arguments = ["--lease", "500ms", "--handler", "*=simulate:1s"];

@@ -1,119 +1,22 @@
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::Stream;
 use futures_util::stream::{self, StreamExt};
 use jobflow::proto::handle_response::Event;
-use jobflow::proto::handler_service_server::{HandlerService, HandlerServiceServer};
 use jobflow::proto::{
-    HandleAck, HandleError, HandleLog, HandleProgress, HandleRequest, HandleResponse, HandleSnooze,
-    duration,
+    HandleAck, HandleError, HandleLog, HandleProgress, HandleRequest, HandleSnooze, duration,
 };
 use jobflow::testing::{TestQueue, wait_for};
 use jobflow::{JobRecord, JobState, MAX_PAYLOAD, NewJob};
 use jobflow_worker::handlers::HandlerSpec;
 use jobflow_worker::{Worker, WorkerBuilder};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
+use crate::foreign::{Answer, Process, ack, messages, silence};
 use crate::support::{Running, eager, error_of, submit, wait_until};
-
-type Messages = Pin<Box<dyn Stream<Item = Result<HandleResponse, Status>> + Send>>;
-type Answer = Result<Messages, Status>;
-
-struct Service<F>(F);
-
-#[tonic::async_trait]
-impl<F: Fn(HandleRequest) -> Answer + Send + Sync + 'static> HandlerService for Service<F> {
-    type HandleStream = Messages;
-
-    async fn handle(&self, request: Request<HandleRequest>) -> Result<Response<Messages>, Status> {
-        (self.0)(request.into_inner()).map(Response::new)
-    }
-}
-
-/// A process that implements the service, or as near to one as a test needs:
-/// when it ends, all its connections break.
-struct Process {
-    address: String,
-    health: HealthReporter,
-    runtime: Option<Runtime>,
-}
-
-impl Process {
-    fn start(handle: impl Fn(HandleRequest) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start_at("127.0.0.1:0", handle)
-    }
-
-    fn start_at(
-        address: &str,
-        handle: impl Fn(HandleRequest) -> Answer + Send + Sync + 'static,
-    ) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (health, health_service) = tonic_health::server::health_reporter();
-        let handlers = HandlerServiceServer::new(Service(handle));
-        runtime.spawn(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            Server::builder()
-                .add_service(health_service)
-                .add_service(handlers)
-                .serve_with_incoming(TcpListenerStream::new(listener))
-                .await
-        });
-        Self {
-            address,
-            health,
-            runtime: Some(runtime),
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn kill(mut self) -> String {
-        self.runtime.take().unwrap().shutdown_background();
-        self.address.clone()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn messages(events: impl IntoIterator<Item = Event>) -> Answer {
-    let events = events
-        .into_iter()
-        .map(|event| Ok(HandleResponse { event: Some(event) }));
-    Ok(Box::pin(stream::iter(events.collect::<Vec<_>>())))
-}
-
-fn ack(result: impl Into<bytes::Bytes>) -> Answer {
-    messages([Event::Ack(HandleAck {
-        result: result.into(),
-        content_type: String::new(),
-    })])
-}
-
-/// Never says anything.
-fn silence() -> Answer {
-    Ok(Box::pin(stream::pending()))
-}
 
 fn worker(queue: &TestQueue, urls: &[String]) -> WorkerBuilder {
     let spec: HandlerSpec = format!("grpc:{}", urls.join(",")).parse().unwrap();

@@ -4,6 +4,7 @@
     reason = "a test ends at the first thing that is not as it must be"
 )]
 
+mod foreign;
 mod support;
 
 mod binary;

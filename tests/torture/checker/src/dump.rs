@@ -146,7 +146,8 @@ fn is_known(name: &str) -> bool {
     const OF_A_QUEUE: [&str; 7] = [
         "idem", "counters", "wake", "events", "config", "expiring", "bulk",
     ];
-    const OF_A_NAMESPACE: [&str; 8] = [
+    const OF_A_NAMESPACE: [&str; 9] = [
+        "layout",
         "bulks",
         "bulks:running",
         "bulk:",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use metrics::{Gauge, gauge};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -29,6 +30,7 @@ pub(super) struct Target {
     came_up: Arc<Notify>,
     /// What was last said of it in the log.
     said: Mutex<&'static str>,
+    gauge: Gauge,
 }
 
 impl Target {
@@ -40,6 +42,7 @@ impl Target {
         if self.changes_to("up") {
             tracing::info!(handler = self.address, "handler is up");
         }
+        self.gauge.set(1.0);
         if !self.up.swap(true, Ordering::Relaxed) {
             self.came_up.notify_waiters();
         }
@@ -54,6 +57,7 @@ impl Target {
                 "handler is down; nothing is sent to it"
             );
         }
+        self.gauge.set(0.0);
         self.up.store(false, Ordering::Relaxed);
     }
 
@@ -82,6 +86,7 @@ impl Targets {
                 under_way: AtomicUsize::new(0),
                 came_up: came_up.clone(),
                 said: Mutex::new(""),
+                gauge: gauge!("jobflow_worker_handler_up", "handler" => endpoint.uri().to_string()),
             })
         };
         let all: Vec<_> = endpoints.iter().map(target).collect();
