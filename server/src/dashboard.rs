@@ -8,8 +8,8 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Method, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -86,12 +86,29 @@ fn serve(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     if known.is_some_and(|tags| tags.contains(&etag)) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    let body = match file.data {
+    let content_type = [(CONTENT_TYPE, file.metadata.mimetype().to_owned())];
+    // Compressed as well as can be when the dashboard was built.
+    let small = knows_brotli(headers).then(|| Bundle::get(&format!("{path}.br")));
+    if let Some(small) = small.flatten() {
+        let encoding = [(CONTENT_ENCODING, "br"), (VARY, "accept-encoding")];
+        return (caching, content_type, encoding, body(small)).into_response();
+    }
+    (caching, content_type, body(file)).into_response()
+}
+
+fn body(file: EmbeddedFile) -> Body {
+    match file.data {
         Cow::Borrowed(bytes) => Body::from(bytes),
         Cow::Owned(bytes) => Body::from(bytes),
-    };
-    let content_type = [(CONTENT_TYPE, file.metadata.mimetype())];
-    (caching, content_type, body).into_response()
+    }
+}
+
+fn knows_brotli(headers: &HeaderMap) -> bool {
+    let known = headers.get_all(ACCEPT_ENCODING).iter();
+    let mut codings = known
+        .filter_map(|known| known.to_str().ok())
+        .flat_map(|known| known.split(','));
+    codings.any(|coding| coding.trim() == "br")
 }
 
 fn etag(hash: &[u8; 32]) -> String {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use brotli::enc::BrotliEncoderParams;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -19,7 +20,7 @@ embeds. Files are named by their content, so that browsers may keep them.
 Does nothing when web/dist is up to date.";
 
 /// As long as this is in the stamp, the way of bundling is the same.
-const BUNDLER_VERSION: &str = "2";
+const BUNDLER_VERSION: &str = "3";
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
     ensure!(arguments.is_empty(), "`cargo xtask web` takes no arguments");
@@ -41,14 +42,14 @@ pub(crate) fn build() -> Result<()> {
     }
     say("bundling the dashboard into web/dist");
     let bundle = bundle(&sources, &bind(&wasm)?)?;
+    let sent: usize = bundle
+        .iter()
+        .filter(|file| file.path.ends_with(".br"))
+        .map(|file| file.content.len())
+        .sum();
     replace(&dist, &bundle)?;
     fs::write(stamp, digest)?;
-    let size: usize = bundle.iter().map(|file| file.content.len()).sum();
-    say(&format!(
-        "web/dist: {} files, {} KiB",
-        bundle.len(),
-        size / 1024
-    ));
+    say(&format!("web/dist: {} KiB to be sent", sent / 1024));
     Ok(())
 }
 
@@ -176,11 +177,33 @@ fn bundle(sources: &Sources, bound: &Path) -> Result<Vec<File>> {
             content: asset.content.clone(),
         });
     }
-    files.push(File {
+    let index = File {
         path: "index.html".to_owned(),
         content: index.into_bytes(),
-    });
+    };
+    let small = files
+        .iter()
+        .chain([&index])
+        .map(compressed)
+        .collect::<Result<Vec<_>>>()?;
+    files.extend(small);
+    files.push(index);
     Ok(files)
+}
+
+/// The file as a browser that knows brotli gets it: compressed once and as
+/// well as can be, not for each visitor and in haste.
+fn compressed(file: &File) -> Result<File> {
+    let mut content = Vec::new();
+    let params = BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        size_hint: file.content.len(),
+        ..BrotliEncoderParams::default()
+    };
+    brotli::BrotliCompress(&mut file.content.as_slice(), &mut content, &params)?;
+    let path = format!("{}.br", file.path);
+    Ok(File { path, content })
 }
 
 /// `style.css` → `style-0123456789abcdef.css`.
