@@ -14,7 +14,7 @@ use crate::{
     browser::{self, Listener},
     components::{
         command::Command,
-        connection::Banner,
+        connection::{Banner, Outdated},
         help::Help,
         link::Link as PageLink,
         notices::{Change, NoticeList, Notices},
@@ -31,7 +31,7 @@ use crate::{
     route::Route,
     session::{Live, Now, Session, Settings, Turn},
     shortcut::{Keys, Shortcut},
-    store::{Connection, Event, State, reduce},
+    store::{Connection, Event, Link, State, reduce},
 };
 
 /// How often time passes for what is drawn.
@@ -60,7 +60,9 @@ pub(crate) fn App() -> Html {
         })
     };
     let emit = (*emit).clone();
-    use_stream(&emit);
+    let signed = use_state_eq(|| 0_u64);
+    use_stream(&emit, *signed);
+    let sign = { Callback::from(move |()| signed.set(*signed + 1)) };
     use_ticks(&emit);
     let notices = use_reducer(Notices::default);
     let help = use_state_eq(|| false);
@@ -83,10 +85,16 @@ pub(crate) fn App() -> Html {
             <a class="skip" href="#main">{"Skip to the content"}</a>
             <Top />
             <Banner connection={state.connection()} link={state.link.clone()} age={state.age()} />
-            {page(&session.route, &state, &emit)}
-            <Foot help={Callback::from(move |()| open.set(true))} />
+            if state.outdated {
+                <Outdated />
+            }
+            if state.link == Link::Refused {
+                <SignIn on_token={sign.clone()} />
+            } else {
+                {page(&session.route, &state, &emit)}
+            }
+            <Foot help={Callback::from(move |()| open.set(true))} on_leave={sign} />
             <NoticeList notices={Rc::new((*notices).clone())} {put_away} />
-            <SignIn />
             if *help {
                 <Help on_close={Callback::from(move |()| close.set(false))} />
             }
@@ -202,7 +210,7 @@ fn use_shortcuts(go: Callback<Route>, help: UseStateHandle<bool>) {
 
 /// One stream while the tab is visible, none while it is not.
 #[hook]
-fn use_stream(emit: &Callback<Event>) {
+fn use_stream(emit: &Callback<Event>, signed: u64) {
     let visible = use_state(browser::is_visible);
     {
         let visible = visible.clone();
@@ -214,7 +222,7 @@ fn use_stream(emit: &Callback<Event>) {
         });
     }
     let emit = emit.clone();
-    use_effect_with(*visible, move |visible| {
+    use_effect_with((*visible, signed), move |(visible, _)| {
         let task = if *visible {
             emit.emit(Event::Resumed);
             Some(link::start(emit))

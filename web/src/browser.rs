@@ -2,17 +2,17 @@
 //! the clipboard may be missing.
 
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Document, Element, EventTarget, HtmlDocument, HtmlElement, HtmlTextAreaElement, Storage,
-    VisibilityState, Window,
+    Document, Element, EventTarget, HtmlDocument, HtmlElement, HtmlTextAreaElement, Response,
+    Storage, VisibilityState, Window,
 };
 
 use crate::format::whole;
 
 /// Where the theme is kept; `boot.js` reads it before the first paint.
 const THEME_KEY: &str = "jobflow-theme";
-
-/// Where the token is kept: in no address, no log and no other tab.
+/// Where the token of a tab is.
 const TOKEN_KEY: &str = "jobflow-token";
 
 fn window() -> Window {
@@ -73,25 +73,6 @@ pub(crate) fn show_crash(reason: &str) {
 
 fn storage() -> Option<Storage> {
     window().local_storage().ok().flatten()
-}
-
-/// What is kept for this tab alone, and gone with it.
-fn session_storage() -> Option<Storage> {
-    window().session_storage().ok().flatten()
-}
-
-/// The token of whoever has signed in.
-pub(crate) fn token() -> Option<String> {
-    session_storage()?.get_item(TOKEN_KEY).ok().flatten()
-}
-
-/// Signs in, or out with none. False where the browser keeps nothing.
-pub(crate) fn keep_token(token: Option<&str>) -> bool {
-    let kept = session_storage().map(|storage| match token {
-        Some(token) => storage.set_item(TOKEN_KEY, token),
-        None => storage.remove_item(TOKEN_KEY),
-    });
-    matches!(kept, Some(Ok(())))
 }
 
 /// The theme somebody chose, if any.
@@ -163,6 +144,24 @@ pub(crate) fn push_address(address: &str) {
     window().scroll_to_with_x_and_y(0.0, 0.0);
 }
 
+/// The script that this page began with: its name is that of its content.
+fn boot_script() -> Option<String> {
+    let script = document().query_selector("script[type=module]").ok()??;
+    script.get_attribute("src")
+}
+
+/// Whether the server has another page than this one by now; `None` when it
+/// does not say.
+pub(crate) async fn is_outdated() -> Option<bool> {
+    let answer = JsFuture::from(window().fetch_with_str("/")).await.ok()?;
+    let answer = answer.dyn_into::<Response>().ok().filter(Response::ok)?;
+    let text = JsFuture::from(answer.text().ok()?)
+        .await
+        .ok()?
+        .as_string()?;
+    Some(!text.contains(&boot_script()?))
+}
+
 /// Loads the page anew.
 pub(crate) fn reload() {
     // Nothing is left to do where even this fails.
@@ -175,6 +174,25 @@ pub(crate) fn offset_minutes(millis: u64) -> i32 {
     let behind = date.get_timezone_offset();
     let minutes = i32::try_from(whole(behind.abs())).unwrap_or_default();
     if behind > 0.0 { -minutes } else { minutes }
+}
+
+fn session() -> Option<Storage> {
+    window().session_storage().ok().flatten()
+}
+
+/// The token of this tab, which ends with it.
+pub(crate) fn token() -> Option<String> {
+    session()?.get_item(TOKEN_KEY).ok().flatten()
+}
+
+/// Keeps a token for as long as this tab is open, or forgets it.
+pub(crate) fn keep_token(token: Option<&str>) {
+    let Some(session) = session() else { return };
+    // A browser that refuses storage asks for the token again.
+    drop(match token {
+        Some(token) => session.set_item(TOKEN_KEY, token),
+        None => session.remove_item(TOKEN_KEY),
+    });
 }
 
 /// What somebody has set, if anything.

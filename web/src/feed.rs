@@ -98,8 +98,10 @@ impl Feed {
             jobs: run.len(),
             wait_p50: quantile(&wait, 50),
             wait_p95: quantile(&wait, 95),
+            wait_p99: quantile(&wait, 99),
             run_p50: quantile(&run, 50),
             run_p95: quantile(&run, 95),
+            run_p99: quantile(&run, 99),
         })
     }
 }
@@ -110,8 +112,10 @@ pub(crate) struct Timings {
     pub(crate) jobs: usize,
     pub(crate) wait_p50: Duration,
     pub(crate) wait_p95: Duration,
+    pub(crate) wait_p99: Duration,
     pub(crate) run_p50: Duration,
     pub(crate) run_p95: Duration,
+    pub(crate) run_p99: Duration,
 }
 
 /// The smallest value that at least `percent` of the values do not exceed.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use yew::{AttrValue, Callback};
+use yew::Callback;
 
 use crate::{
-    api::{Answered, Api, Metrics},
+    api::{Answered, Api, Metrics, Problem},
+    browser,
     follow::{self, Pause, Work, within},
     model::Snapshot,
     store::Event,
@@ -28,8 +29,12 @@ async fn keep(emit: Callback<Event>) {
     let mut pause = Pause::default();
     loop {
         let mut heard = false;
-        let reason = follow(&emit, &mut heard).await;
-        emit.emit(Event::Lost(reason));
+        let problem = follow(&emit, &mut heard).await;
+        if problem.wants_token() {
+            // Until somebody shows one, asking again is knocking at a closed door.
+            return emit.emit(Event::Refused);
+        }
+        emit.emit(Event::Lost(problem.message));
         if heard {
             pause = Pause::default();
         }
@@ -38,7 +43,7 @@ async fn keep(emit: Callback<Event>) {
 }
 
 /// Follows one stream to its end and says why it ended.
-async fn follow(emit: &Callback<Event>, heard: &mut bool) -> AttrValue {
+async fn follow(emit: &Callback<Event>, heard: &mut bool) -> Problem {
     let opened = within(OPENING_MS, async {
         let mut metrics = Api::stream_metrics(INTERVAL).await?;
         let first = metrics.next().await?;
@@ -46,7 +51,7 @@ async fn follow(emit: &Callback<Event>, heard: &mut bool) -> AttrValue {
     });
     let (mut metrics, first) = match opened.await {
         Ok(opened) => opened,
-        Err(problem) => return problem.message,
+        Err(problem) => return problem,
     };
     *heard = true;
     emit.emit(Event::Received(Box::new(first)));
@@ -54,7 +59,7 @@ async fn follow(emit: &Callback<Event>, heard: &mut bool) -> AttrValue {
     loop {
         match next(&mut metrics).await {
             Ok(snapshot) => emit.emit(Event::Received(Box::new(snapshot))),
-            Err(problem) => return problem.message,
+            Err(problem) => return problem,
         }
     }
 }
@@ -69,6 +74,10 @@ fn introduce(emit: Callback<Event>) -> Work {
         // The name is an ornament: without it the page is complete.
         if let Ok(server) = Api::server_info().await {
             emit.emit(Event::Introduced(server));
+        }
+        // A server that was restarted may have brought another page.
+        if let Some(outdated) = browser::is_outdated().await {
+            emit.emit(Event::Compared { outdated });
         }
     })
 }

@@ -109,6 +109,19 @@ pub(crate) struct Health {
     /// One sentence each.
     pub(crate) reasons: Vec<AttrValue>,
     pub(crate) round_trip: Option<Duration>,
+    /// The loops of the server that must never end.
+    pub(crate) loops: Vec<Loop>,
+}
+
+/// A loop of the server, for example its reaper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loop {
+    pub(crate) name: AttrValue,
+    /// How long ago a round of it last worked; `None` while it has nothing to do.
+    pub(crate) silence: Option<Duration>,
+    /// After so long without one the server is not healthy.
+    pub(crate) limit: Duration,
+    pub(crate) failures: u64,
 }
 
 /// The colour of the health light, in words.
@@ -188,6 +201,17 @@ pub(crate) struct ServerInfo {
     pub(crate) namespace: AttrValue,
     /// Of Redis; empty while it can not be reached.
     pub(crate) store_version: AttrValue,
+    /// Who looks, where the server asks for that.
+    pub(crate) caller: Option<Caller>,
+}
+
+/// Whose token this tab shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) name: AttrValue,
+    pub(crate) role: &'static str,
+    /// May change jobs and queues.
+    pub(crate) may_change: bool,
 }
 
 /// The word for a state as a heading spells it.

@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Where the server's count stands.
     pub(crate) position: Position,
     pub(crate) server: Option<ServerInfo>,
+    /// The server has another page than this one.
+    pub(crate) outdated: bool,
     pub(crate) history: Rc<History>,
     pub(crate) feed: Feed,
     /// Moves on when jobs have moved: what was read once is then read anew.
@@ -59,6 +61,8 @@ pub(crate) enum Link {
     },
     /// Nobody looks: the tab is hidden.
     Paused,
+    /// The server wants a token, or another one.
+    Refused,
 }
 
 /// The last accepted place in a server's sequence.
@@ -99,8 +103,12 @@ pub(crate) enum Event {
     Received(Box<Snapshot>),
     /// The server said who it is.
     Introduced(ServerInfo),
+    /// Whether the server has another page than this one.
+    Compared { outdated: bool },
     /// The stream broke, could not be opened, or fell silent.
     Lost(AttrValue),
+    /// The server wants a token, or another one.
+    Refused,
     /// The tab was hidden.
     Paused,
     /// The tab is looked at again.
@@ -120,7 +128,9 @@ pub(crate) fn reduce(state: &State, event: Event, now: u64) -> State {
     match event {
         Event::Received(snapshot) => next.receive(*snapshot),
         Event::Introduced(server) => next.server = Some(server),
+        Event::Compared { outdated } => next.outdated = outdated,
         Event::Lost(reason) => next.lose(reason),
+        Event::Refused => next.link = Link::Refused,
         Event::Paused => next.link = Link::Paused,
         Event::Resumed => next.link = Link::Opening,
         Event::Ticked => {}
@@ -175,7 +185,7 @@ impl State {
             Link::Down {
                 since, attempts, ..
             } => (since, attempts + 1),
-            Link::Opening | Link::Up | Link::Paused => (self.now, 1),
+            Link::Opening | Link::Up | Link::Paused | Link::Refused => (self.now, 1),
         };
         self.link = Link::Down {
             since,
@@ -195,7 +205,7 @@ impl State {
         match self.link {
             Link::Up if self.age().is_some_and(|age| age <= STALE_AFTER_MS) => Connection::Live,
             Link::Up | Link::Paused => Connection::Stale,
-            Link::Opening | Link::Down { .. } => Connection::Reconnecting,
+            Link::Opening | Link::Down { .. } | Link::Refused => Connection::Reconnecting,
         }
     }
 
@@ -206,16 +216,27 @@ impl State {
             status: HealthStatus::Unknown,
             reasons: vec![AttrValue::Static(reason)],
             round_trip: None,
+            loops: Vec::new(),
         };
         match self.link {
             Link::Opening => unknown("Connecting to the server."),
             Link::Down { .. } => unknown("The server does not answer."),
             Link::Paused => unknown("Paused while this tab is hidden."),
+            Link::Refused => unknown("The server wants a token."),
             Link::Up if self.health.status == HealthStatus::Healthy && self.is_stuck() => {
                 unknown("The server sends numbers that no longer move.")
             }
             Link::Up => self.health.clone(),
         }
+    }
+
+    /// Whether whoever looks may change jobs and queues, as far as is known.
+    pub(crate) fn may_change(&self) -> bool {
+        let caller = self
+            .server
+            .as_ref()
+            .and_then(|server| server.caller.as_ref());
+        caller.is_none_or(|caller| caller.may_change)
     }
 
     fn is_stuck(&self) -> bool {

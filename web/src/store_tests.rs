@@ -74,6 +74,7 @@ fn an_unreachable_store_keeps_the_last_numbers_but_not_their_health() {
             status: HealthStatus::Unhealthy,
             reasons: vec!["redis does not answer".into()],
             round_trip: None,
+            loops: Vec::new(),
         },
         ..snapshot("a", 8, 0)
     };

@@ -11,8 +11,8 @@ use super::{
     wire::{Messages, call, open},
 };
 use crate::model::{
-    Counts, Failure, Finished, Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot, Times,
-    Totals, Workers,
+    Caller, Counts, Failure, Finished, Health, HealthStatus, Loop, Queue, Rates, ServerInfo,
+    Snapshot, Times, Totals, Workers,
 };
 
 impl Api {
@@ -32,7 +32,26 @@ impl Api {
             version: response.version.into(),
             namespace: response.namespace.into(),
             store_version: response.store_version.into(),
+            caller: response
+                .caller
+                .filter(|caller| caller.authenticated)
+                .map(caller),
         })
+    }
+}
+
+fn caller(caller: proto::Caller) -> Caller {
+    let (role, may_change) = match caller.role() {
+        proto::Role::Viewer => ("viewer", false),
+        proto::Role::Submitter => ("submitter", false),
+        proto::Role::Operator => ("operator", true),
+        proto::Role::Admin => ("admin", true),
+        proto::Role::Unspecified => ("unknown", false),
+    };
+    Caller {
+        name: caller.name.into(),
+        role,
+        may_change,
     }
 }
 
@@ -82,6 +101,16 @@ fn health(message: proto::Health) -> Health {
         status,
         reasons: message.reasons.into_iter().map(AttrValue::from).collect(),
         round_trip: message.store_round_trip.map(duration),
+        loops: message.loops.into_iter().map(pulse).collect(),
+    }
+}
+
+fn pulse(message: proto::Loop) -> Loop {
+    Loop {
+        name: message.name.into(),
+        silence: message.silence.map(duration),
+        limit: message.limit.map(duration).unwrap_or_default(),
+        failures: natural(message.failures),
     }
 }
 

@@ -20,7 +20,6 @@ use yew::AttrValue;
 pub(crate) use bulk::{Bulk, Target};
 pub(crate) use jobs::Page;
 pub(crate) use metrics::Metrics;
-pub(crate) use wire::TOKEN_WANTED;
 
 /// Why a call failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,6 +38,11 @@ impl Problem {
             message: message.into(),
             ..Self::default()
         }
+    }
+
+    /// Whether the server wants another token than it was shown.
+    pub(crate) fn wants_token(&self) -> bool {
+        self.is(jobflow::Code::TokenMissing) || self.is(jobflow::Code::TokenInvalid)
     }
 
     /// Whether it is this one of the error table.

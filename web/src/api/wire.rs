@@ -4,7 +4,6 @@
 use std::marker::PhantomData;
 
 use bytes::{Buf, BufMut, Bytes};
-use jobflow::Code;
 use prost::Message;
 use tonic::{
     Request, Status, Streaming,
@@ -17,8 +16,6 @@ use tonic_web_wasm_client::Client;
 use super::{Answered, Problem, rpc::Rpc};
 use crate::{browser, follow::within};
 
-/// Announced when a call was refused for want of a token.
-pub(crate) const TOKEN_WANTED: &str = "jobflow-token-wanted";
 /// Longer than any answer takes; counts are cut off by the server after 10 s.
 const PATIENCE_MS: u32 = 15_000;
 
@@ -85,8 +82,7 @@ pub(crate) struct Messages<M> {
 impl<M: Message + Default> Messages<M> {
     /// The next message; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Answered<Option<M>> {
-        let message = self.stream.message().await.map_err(told)?;
-        message.map(read).transpose()
+        self.stream.message().await?.map(read).transpose()
     }
 }
 
@@ -94,23 +90,14 @@ fn read<M: Message + Default>(bytes: Bytes) -> Answered<M> {
     M::decode(bytes).map_err(|_| Problem::local("the server's answer can not be read"))
 }
 
-/// A request with the token of whoever has signed in.
+/// With the token of this tab, where it has one.
 fn request(body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
-    let value = browser::token().and_then(|token| format!("Bearer {token}").parse().ok());
-    if let Some(value) = value {
-        request.metadata_mut().insert("authorization", value);
+    let token = browser::token().and_then(|token| format!("Bearer {token}").parse().ok());
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", token);
     }
     request
-}
-
-/// What went wrong; where a token is wanted, the page asks for one.
-fn told(status: Status) -> Problem {
-    let problem = Problem::from(status);
-    if problem.is(Code::TokenMissing) || problem.is(Code::TokenInvalid) {
-        browser::announce(TOKEN_WANTED);
-    }
-    problem
 }
 
 fn grpc() -> Grpc<Client> {
@@ -120,17 +107,14 @@ fn grpc() -> Grpc<Client> {
 async fn unary(path: &'static str, body: Bytes) -> Answered<Bytes> {
     let call = async {
         let path = PathAndQuery::from_static(path);
-        let answer = grpc().unary(request(body), path, Raw).await;
-        Ok(answer.map_err(told)?.into_inner())
+        let answer = grpc().unary(request(body), path, Raw).await?;
+        Ok(answer.into_inner())
     };
     within(PATIENCE_MS, call).await
 }
 
 async fn streaming(path: &'static str, body: Bytes) -> Answered<Streaming<Bytes>> {
     let path = PathAndQuery::from_static(path);
-    let answer = grpc()
-        .server_streaming(request(body), path, Raw)
-        .await
-        .map_err(told)?;
+    let answer = grpc().server_streaming(request(body), path, Raw).await?;
     Ok(answer.into_inner())
 }

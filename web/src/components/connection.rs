@@ -2,7 +2,7 @@
 
 use gloo_timers::callback::Interval;
 use yew::{
-    AttrValue, Html, Properties, classes, function_component, html, use_effect_with,
+    AttrValue, Callback, Html, Properties, classes, function_component, html, use_effect_with,
     use_force_update,
 };
 
@@ -28,6 +28,7 @@ pub(crate) fn ConnectionStatus(props: &ConnectionProps) -> Html {
     let word = match (props.connection, &props.link) {
         (Connection::Live, _) => "Live",
         (_, Link::Paused) => "Paused",
+        (_, Link::Refused) => "Not signed in",
         (Connection::Stale, _) => "Stale",
         (Connection::Reconnecting, Link::Down { .. }) => "Disconnected – reconnecting",
         (Connection::Reconnecting, _) => "Connecting…",
@@ -83,7 +84,7 @@ pub(crate) struct BannerProps {
 #[function_component]
 pub(crate) fn Banner(props: &BannerProps) -> Html {
     let what = match (&props.link, props.connection) {
-        (_, Connection::Live) | (Link::Opening, _) => None,
+        (_, Connection::Live) | (Link::Opening | Link::Refused, _) => None,
         (
             Link::Down {
                 attempts, reason, ..
@@ -116,6 +117,19 @@ pub(crate) fn Banner(props: &BannerProps) -> Html {
                     <span aria-live="off">{since}</span>
                 </div>
             }
+        </div>
+    }
+}
+
+/// Says that the server brought another page than this one.
+#[function_component]
+pub(crate) fn Outdated() -> Html {
+    let reload = Callback::from(|_| browser::reload());
+    html! {
+        <div class="banner newer" role="status" data-testid="outdated">
+            <strong>{"The server has another dashboard"}</strong>
+            <span>{"This page is of the one before, and may not understand all that it is told."}</span>
+            <button type="button" class="button" onclick={reload}>{"Reload"}</button>
         </div>
     }
 }

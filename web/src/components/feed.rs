@@ -6,10 +6,11 @@ use jobflow::JobState;
 use yew::{Callback, Html, Properties, classes, function_component, html};
 
 use crate::{
-    components::icons::StateIcon,
+    components::{icons::StateIcon, link::Link},
     feed::{Feed, Filter},
     format,
     model::{Finished, Times, state_title},
+    route::Route,
     store::Event,
 };
 
@@ -90,9 +91,9 @@ fn timings(feed: &Feed) -> Html {
     };
     let time = |time: Duration| html! { <b>{format::duration(time)}</b> };
     html! {
-        <p class="panel-note" title={format!("Median and 95th percentile of the {} jobs listed", timings.jobs)}>
-            {"Waited p50 "}{time(timings.wait_p50)}{", p95 "}{time(timings.wait_p95)}
-            {" · ran p50 "}{time(timings.run_p50)}{", p95 "}{time(timings.run_p95)}
+        <p class="panel-note" title={format!("Median, 95th and 99th percentile of the {} jobs listed", timings.jobs)}>
+            {"Waited p50 "}{time(timings.wait_p50)}{", p95 "}{time(timings.wait_p95)}{", p99 "}{time(timings.wait_p99)}
+            {" · ran p50 "}{time(timings.run_p50)}{", p95 "}{time(timings.run_p95)}{", p99 "}{time(timings.run_p99)}
         </p>
     }
 }
@@ -145,7 +146,9 @@ fn Row(props: &RowProps) -> Html {
     html! {
         <div class={classes!("row", job.state.as_str())} role="row" data-job-id={job.id.clone()} data-state={job.state.as_str()}>
             <span role="cell" class="cell-state"><StateIcon state={job.state} />{state_title(job.state)}</span>
-            <span role="cell" class="cell-kind" title={job.kind.clone()}>{&job.kind}</span>
+            <span role="cell" class="cell-kind" title={job.kind.clone()}>
+                <Link to={Route::Job(job.id.to_string())}>{job.kind.clone()}</Link>
+            </span>
             <span role="cell" class="cell-queue" title={job.queue.clone()}>{&job.queue}</span>
             <code role="cell" class="cell-id" title={job.id.clone()}>{format::short_id(&job.id)}</code>
             <span role="cell" class={classes!("cell-attempt", "number", (job.attempt > 1).then_some("many"))}>

@@ -7,7 +7,7 @@ use yew::{AttrValue, Html, Properties, classes, function_component, html};
 use crate::{
     components::icons::HealthIcon,
     format,
-    model::{Health, HealthStatus, Workers},
+    model::{Health, HealthStatus, Loop, Workers},
 };
 
 /// A store that takes longer than this slows every job.
@@ -35,6 +35,9 @@ pub(crate) fn HealthPanel(props: &HealthProps) -> Html {
                 </div>
             </div>
             {figures(props)}
+            if !health.loops.is_empty() {
+                {pulses(&health.loops)}
+            }
         </section>
     }
 }
@@ -99,6 +102,32 @@ fn figures(props: &HealthProps) -> Html {
                 <dd data-testid="round-trip">{round_trip.map_or_else(unknown, |time| format::round_trip(time).into())}</dd>
             </div>
         </dl>
+    }
+}
+
+/// The loops that must never end: when each last worked, and how often it did not.
+fn pulses(loops: &[Loop]) -> Html {
+    html! {
+        <details class="pulses" data-testid="pulses">
+            <summary>{format!("Pulse of {}", format::plural(loops.len() as u64, "loop"))}</summary>
+            <ul>
+                {for loops.iter().map(|one| {
+                    let late = one.silence.is_some_and(|silence| silence > one.limit);
+                    html! {
+                        <li class={classes!("pulse", late.then_some("late"))} data-loop={one.name.clone()}>
+                            <b>{&one.name}</b>
+                            <span>{match one.silence {
+                                Some(silence) => format!("worked {} ago, at the most {}", format::duration(silence), format::duration(one.limit)),
+                                None => "rests".to_owned(),
+                            }}</span>
+                            if one.failures > 0 {
+                                <span class="failed-text">{format!("{} failed", format::plural(one.failures, "round"))}</span>
+                            }
+                        </li>
+                    }
+                })}
+            </ul>
+        </details>
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use yew::{AttrValue, Callback, Html, Properties, classes, function_component, html, use_state};
 
-use crate::format;
+use crate::{components::link::Link, format, route::Route};
 
 /// More rows than this are asked for.
 const AT_FIRST: usize = 12;
@@ -80,7 +80,7 @@ fn line(queue: &QueueLine) -> Html {
     };
     html! {
         <tr key={queue.name.as_str()} data-queue={queue.name.clone()}>
-            <th scope="row" title={queue.name.clone()}>{&queue.name}</th>
+            <th scope="row" title={queue.name.clone()}><Link to={Route::queue(&queue.name)}>{queue.name.clone()}</Link></th>
             {number(queue.waiting, "waiting")}
             {number(queue.active, "active")}
             {number(queue.failed, "failed")}

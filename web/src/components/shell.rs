@@ -3,7 +3,9 @@
 use yew::{Html, Properties, classes, function_component, html};
 
 use crate::{
-    components::{connection::ConnectionStatus, icons::Mark, link::Link, theme::ThemeSwitch},
+    components::{
+        connection::ConnectionStatus, icons::Mark, link::Link, sign_in::Who, theme::ThemeSwitch,
+    },
     format,
     place::Place,
     session::{use_live, use_session},
@@ -50,6 +52,7 @@ pub(crate) fn Top() -> Html {
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct FootProps {
     pub(crate) help: yew::Callback<()>,
+    pub(crate) on_leave: yew::Callback<()>,
 }
 
 /// Whom the page speaks with.
@@ -69,6 +72,7 @@ pub(crate) fn Foot(props: &FootProps) -> Html {
             <span data-testid="sequence" data-seq={position.sequence.to_string()} title={format!("{} skipped, {} refused", position.skipped, position.refused)}>
                 {"Snapshot "}<b>{format::grouped(position.sequence)}</b>
             </span>
+            <Who on_leave={props.on_leave.clone()} />
             <button type="button" class="button quiet" onclick={props.help.reform(|_| ())} data-testid="help">{"Shortcuts "}<kbd>{"?"}</kbd></button>
         </footer>
     }

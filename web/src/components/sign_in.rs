@@ -1,69 +1,100 @@
-//! Asks for a token where the server wants one.
+//! A token, where the server wants one; and whose it is.
 
 use web_sys::HtmlInputElement;
 use yew::{
-    Callback, Html, InputEvent, TargetCast, function_component, html, use_effect_with, use_state,
-    use_state_eq,
+    Callback, Html, InputEvent, Properties, SubmitEvent, TargetCast, function_component, html,
+    use_state,
 };
 
-use crate::{
-    api::{Problem, TOKEN_WANTED},
-    browser::{self, Listener},
-    components::dialog::Dialog,
-};
+use crate::{browser, components::command::Command, session::use_live};
 
-/// Opens itself when a call was refused for want of a token.
+#[derive(Debug, PartialEq, Properties)]
+pub(crate) struct SignInProps {
+    /// The token is kept: call again.
+    pub(crate) on_token: Callback<()>,
+}
+
+/// Stands instead of every page until the server takes the token.
 #[function_component]
-pub(crate) fn SignIn() -> Html {
-    let wanted = use_state_eq(|| false);
+pub(crate) fn SignIn(props: &SignInProps) -> Html {
     let text = use_state(String::new);
-    let problem = use_state(|| None::<Problem>);
-    {
-        let wanted = wanted.setter();
-        use_effect_with((), move |()| {
-            let listener = Listener::on_document(TOKEN_WANTED, move |_| wanted.set(true));
-            move || drop(listener)
-        });
-    }
-    if !*wanted {
-        return Html::default();
-    }
+    let refused = browser::token().is_some();
     let oninput = {
-        let text = text.setter();
+        let text = text.clone();
         Callback::from(move |event: InputEvent| {
-            let input: HtmlInputElement = event.target_unchecked_into();
-            text.set(input.value());
+            text.set(event.target_unchecked_into::<HtmlInputElement>().value());
         })
     };
-    let on_do = {
-        let (text, problem) = (text.clone(), problem.setter());
-        Callback::from(move |()| {
-            if browser::keep_token(Some(text.trim())) {
-                // Everything that was asked without it is asked again.
-                browser::reload();
-            } else {
-                problem.set(Some(Problem::local(
-                    "This browser keeps nothing for the tab.",
-                )));
-            }
+    let onsubmit = {
+        let (text, on_token) = (text.clone(), props.on_token.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            browser::keep_token(Some(text.trim()));
+            on_token.emit(());
         })
-    };
-    let on_close = {
-        let wanted = wanted.setter();
-        Callback::from(move |()| wanted.set(false))
-    };
-    let note = if browser::token().is_some() {
-        "The server does not take the token of this tab: it is unknown, expired or revoked."
-    } else {
-        "This server wants a token. It is kept for this tab, and gone when you close it."
     };
     html! {
-        <Dialog title="Sign in" verb="Sign in" busy={text.trim().is_empty()} problem={(*problem).clone()} {on_do} {on_close}>
-            <p>{note}</p>
-            <label class="field">
-                <span>{"Token"}</span>
-                <input type="password" autocomplete="off" spellcheck="false" placeholder="jf_…" data-testid="token" {oninput} />
-            </label>
-        </Dialog>
+        <main id="main" tabindex="-1" class="page sign-in" data-testid="sign-in">
+            <h1 class="page-title">{"Sign in"}</h1>
+            <p>{"This server wants a token. It is kept for this tab, and goes with it."}</p>
+            if refused {
+                <p class="problem" role="alert">{"The server does not take the last one: it has ended, was revoked, or is not whole."}</p>
+            }
+            <form class="panel" {onsubmit}>
+                <label class="field"><span>{"Token"}</span>
+                    <input type="password" autocomplete="off" spellcheck="false" value={(*text).clone()} {oninput} data-testid="token" />
+                </label>
+                <button type="submit" class="button primary" disabled={text.trim().is_empty()} data-testid="sign-in-do">{"Sign in"}</button>
+            </form>
+            <p>{"An admin makes one from a terminal:"}</p>
+            <Command text="jobflow-cli token create NAME --role operator" />
+        </main>
     }
+}
+
+#[derive(Debug, PartialEq, Properties)]
+pub(crate) struct WhoProps {
+    pub(crate) on_leave: Callback<()>,
+}
+
+/// Whose token it is and what it may, and the way out.
+#[function_component]
+pub(crate) fn Who(props: &WhoProps) -> Html {
+    let state = use_live();
+    let Some(caller) = state
+        .server
+        .as_ref()
+        .and_then(|server| server.caller.clone())
+    else {
+        return Html::default();
+    };
+    let leave = {
+        let on_leave = props.on_leave.clone();
+        Callback::from(move |_| {
+            browser::keep_token(None);
+            on_leave.emit(());
+        })
+    };
+    html! { <>
+        <span data-testid="caller" data-role={caller.role}>
+            {"Signed in as "}<b>{&caller.name}</b>{", "}{caller.role}
+            if !caller.may_change {
+                {" "}<b class="badge warning" data-testid="read-only">{"read-only"}</b>
+            }
+        </span>
+        <button type="button" class="button quiet" data-testid="sign-out" onclick={leave}>{"Sign out"}</button>
+    </> }
+}
+
+#[derive(Debug, PartialEq, Properties)]
+pub(crate) struct RightsProps {
+    pub(crate) children: Html,
+}
+
+/// What changes something: there for all to see, to be used by those who may.
+#[function_component]
+pub(crate) fn Rights(props: &RightsProps) -> Html {
+    let may = use_live().may_change();
+    let title = (!may).then_some("Your role may look, not change");
+    html! { <fieldset class="rights" disabled={!may} {title}>{props.children.clone()}</fieldset> }
 }

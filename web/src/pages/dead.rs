@@ -14,6 +14,7 @@ use crate::{
         link::Link,
         moment::Moment,
         problem::ProblemNote,
+        sign_in::Rights,
     },
     format,
     route::{JobsView, Route, quoted},
@@ -68,9 +69,9 @@ pub(crate) fn Dead() -> Html {
                     <span class="panel-note" role="status">
                         {format!("{}{} in {}", if known.complete { "" } else { "at least " }, format::plural(jobs, "failed job"), format::plural(known.groups.len() as u64, "group"))}
                     </span>
-                    <span class="controls">
+                    <span class="controls"><Rights>
                         <button type="button" class="button" data-testid="replay-all" onclick={everything(BulkAction::Retry)}>{"Replay all…"}</button>
-                        <button type="button" class="button danger-text" data-testid="delete-all" onclick={everything(BulkAction::Delete)}>{"Delete all…"}</button>
+                        <button type="button" class="button danger-text" data-testid="delete-all" onclick={everything(BulkAction::Delete)}>{"Delete all…"}</button></Rights>
                     </span>
                 }
             </header>
@@ -141,8 +142,8 @@ fn Group(props: &GroupProps) -> Html {
             <div class="actions">
                 <Link class="button" to={Route::Jobs(view)}>{"Jobs"}</Link>
                 <Link class="button" to={Route::Job(group.example_id.clone())} test_id="example">{"Last one"}</Link>
-                <button type="button" class="button primary" data-testid="replay" onclick={on(BulkAction::Retry)}>{"Replay…"}</button>
-                <button type="button" class="button danger-text" data-testid="delete-group" onclick={on(BulkAction::Delete)}>{"Delete…"}</button>
+                <Rights><button type="button" class="button primary" data-testid="replay" onclick={on(BulkAction::Retry)}>{"Replay…"}</button>
+                <button type="button" class="button danger-text" data-testid="delete-group" onclick={on(BulkAction::Delete)}>{"Delete…"}</button></Rights>
             </div>
         </li>
     }

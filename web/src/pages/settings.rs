@@ -41,16 +41,8 @@ pub(crate) fn Settings() -> Html {
                     {choice("density-compact", "Compact".into(), values.compact, Values { compact: true, ..values })}
                 </> })}
             </section>
-            if browser::token().is_some() {
-                <button type="button" class="button" data-testid="sign-out" onclick={Callback::from(|_| sign_out())}>{"Sign out"}</button>
-            }
             <p class="panel-note">{"Kept in this browser and nowhere else."}</p>
             <button type="button" class="button" onclick={Callback::from(|_| browser::reload())}>{"Load the page anew"}</button>
         </main>
     }
-}
-
-fn sign_out() {
-    browser::keep_token(None);
-    browser::reload();
 }

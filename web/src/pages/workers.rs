@@ -16,6 +16,7 @@ use crate::{
     },
     components::{
         command::Command, dialog::Dialog, link::Link, moment::Moment, problem::ProblemNote,
+        sign_in::Rights,
     },
     format,
     route::Route,
@@ -153,13 +154,13 @@ fn Card(props: &CardProps) -> Html {
                 <h2 title={worker.id.clone()}>{&worker.host}<span class="zero">{format!(" · {}", worker.pid)}</span></h2>
                 <b class="worker-state">{word}</b>
                 <span class={classes!("worker-beat", late.then_some("late"))}>{format!("beat {} ago", format::duration(beat))}</span>
-                <span class="actions">
+                <span class="actions"><Rights>
                     if worker.state() == WorkerState::Quiet {
                         <button type="button" class="button" data-testid="resume" onclick={Callback::from(move |_| resume())}>{"Resume"}</button>
                     } else {
                         <button type="button" class="button" data-testid="quiet" disabled={worker.state() != WorkerState::Running} onclick={Callback::from(move |_| quiet())}>{"Quiet"}</button>
                     }
-                    <button type="button" class="button danger-text" data-testid="stop" disabled={worker.state() == WorkerState::Stopping} onclick={ask}>{"Stop…"}</button>
+                    <button type="button" class="button danger-text" data-testid="stop" disabled={worker.state() == WorkerState::Stopping} onclick={ask}>{"Stop…"}</button></Rights>
                 </span>
             </div>
             <div class="worker-slots">

@@ -6,7 +6,7 @@ use yew::{AttrValue, Callback, Html, Properties, function_component, html};
 use crate::{
     answer::use_answer,
     api::{Api, values::natural},
-    components::{command::Command, moment::Moment, problem::ProblemNote},
+    components::{command::Command, moment::Moment, problem::ProblemNote, sign_in::Rights},
     format,
     session::{Notice, use_session, use_turn},
 };
@@ -90,7 +90,7 @@ fn OneObstacle(props: &ObstacleProps) -> Html {
                 <span class="zero">{"until "}<Moment time={obstacle.until_time} ahead=true /></span>
             }
             if obstacle.reason == "QUEUE_PAUSED" {
-                <button type="button" class="button" data-testid="resume-queue" onclick={resume}>{"Resume the queue"}</button>
+                <Rights><button type="button" class="button" data-testid="resume-queue" onclick={resume}>{"Resume the queue"}</button></Rights>
             }
             if obstacle.reason == "NO_WORKER" {
                 <Command text={format!("jobflow-worker --queue {} --handler '*=simulate:50ms..500ms'", props.queue)} />

@@ -30,7 +30,7 @@ use follow::use_job;
 use history::{Attempts, Timeline};
 use log::Log;
 
-use crate::components::link::Link;
+use crate::components::{link::Link, sign_in::Rights};
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct JobPageProps {
@@ -67,7 +67,7 @@ pub(crate) fn JobPage(props: &JobPageProps) -> Html {
                     }
                 </div>
                 <div class="job-id"><code>{&job.id}</code><Copy text={job.id.clone()} what="the id" /></div>
-                <Actions job={Rc::clone(&job)} {changed} />
+                <Rights><Actions job={Rc::clone(&job)} {changed} /></Rights>
             </header>
             if let Some(problem) = &followed.problem {
                 <ProblemNote problem={problem.clone()} />
@@ -94,7 +94,11 @@ pub(crate) fn JobPage(props: &JobPageProps) -> Html {
                 <div class="job-column">
                     <section class="panel" aria-labelledby="payload-title">
                         <header class="panel-head"><h2 id="payload-title">{"Payload"}</h2></header>
-                        <Viewer bytes={job.payload.clone()} content_type={job.content_type.clone()} what="payload" />
+                        if job.payload_hidden {
+                            <p class="empty">{"Your role does not see payloads."}</p>
+                        } else {
+                            <Viewer bytes={job.payload.clone()} content_type={job.content_type.clone()} what="payload" />
+                        }
                         {for job.previous_payloads.iter().map(|previous| html! {
                             <details class="previous">
                                 <summary>{"Replaced "}<crate::components::moment::Moment time={previous.replace_time} /></summary>

@@ -78,6 +78,7 @@ pub(crate) fn Jobs(props: &JobsProps) -> Html {
                 {select}
                 {more}
                 has_more={listing.next.is_some()}
+                pages={listing.pages}
             />
             {empty(&listing, view)}
         </main>

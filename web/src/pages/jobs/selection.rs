@@ -7,7 +7,10 @@ use yew::{Callback, Html, Properties, function_component, html, use_state};
 
 use crate::{
     api::Target,
-    components::bulk::{BulkDialog, title},
+    components::{
+        bulk::{BulkDialog, title},
+        sign_in::Rights,
+    },
     format,
     route::JobsView,
 };
@@ -97,7 +100,7 @@ pub(crate) fn SelectionBar(props: &SelectionBarProps) -> Html {
                 </button>
             }
             <button type="button" class="button" onclick={props.select.reform(|_| Selection::default())}>{"Clear"}</button>
-            <span class="controls">
+            <span class="controls"><Rights>
                 {for ACTIONS.iter().map(|action| {
                     let (asking, action) = (asking.clone(), *action);
                     let danger = matches!(action, BulkAction::Delete | BulkAction::Cancel);
@@ -108,7 +111,7 @@ pub(crate) fn SelectionBar(props: &SelectionBarProps) -> Html {
                             {title(action)}{"…"}
                         </button>
                     }
-                })}
+                })}</Rights>
             </span>
             if let Some(action) = *asking {
                 <BulkDialog {action} {target} on_close={close} on_started={started} />

@@ -35,6 +35,8 @@ pub(crate) struct TableProps {
     /// The end comes into sight.
     pub(crate) more: Callback<()>,
     pub(crate) has_more: bool,
+    /// How often it was read on; a page may bring no rows and lead on.
+    pub(crate) pages: usize,
 }
 
 #[function_component]
@@ -65,11 +67,14 @@ pub(crate) fn Table(props: &TableProps) -> Html {
     {
         let more = props.more.clone();
         let near = end + MARGIN >= total;
-        use_effect_with((near, total, props.has_more), move |(near, _, has_more)| {
-            if *near && *has_more {
-                more.emit(());
-            }
-        });
+        use_effect_with(
+            (near, total, props.has_more, props.pages),
+            move |(near, _, has_more, _)| {
+                if *near && *has_more {
+                    more.emit(());
+                }
+            },
+        );
     }
     let onscroll = {
         let (first, height) = (first, height.clone());

@@ -12,7 +12,9 @@ use yew::{AttrValue, Callback, Html, Properties, classes, function_component, ht
 use crate::{
     answer::use_answer,
     api::{Api, values::duration},
-    components::{command::Command, icons::StateIcon, link::Link, problem::ProblemNote},
+    components::{
+        command::Command, icons::StateIcon, link::Link, problem::ProblemNote, sign_in::Rights,
+    },
     format,
     model::{Counts, state_title},
     route::{JobsView, Route, quoted},
@@ -96,11 +98,11 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
             </section>
             <div class="job-columns">
                 <div class="job-column">
-                    <Pauses queue={Rc::clone(&known)} changed={changed.clone()} />
-                    <Danger queue={Rc::clone(&known)} changed={changed.clone()} />
+                    <Rights><Pauses queue={Rc::clone(&known)} changed={changed.clone()} /></Rights>
+                    <Rights><Danger queue={Rc::clone(&known)} changed={changed.clone()} /></Rights>
                 </div>
                 <div class="job-column">
-                    <SettingsPanel queue={Rc::clone(&known)} {changed} />
+                    <Rights><SettingsPanel queue={Rc::clone(&known)} {changed} /></Rights>
                 </div>
             </div>
         </main>
