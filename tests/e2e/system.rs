@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use jobflow::proto::job_service_client::JobServiceClient;
+use jobflow::proto::metrics_service_client::MetricsServiceClient;
 use jobflow::testing::{TestRedis, assert_sound, fresh_namespace, wait_for};
 use jobflow::{Counts, JobId, JobQueue, JobRecord, JobState, Namespace, QueueConfig, Totals};
 use tempfile::TempDir;
@@ -65,8 +66,13 @@ impl System {
 
     /// Starts the server, the first time on a free port and later on the same.
     pub(crate) async fn start_server(&mut self) {
+        self.start_server_with(&[]).await;
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_server_with(&mut self, arguments: &[&str]) {
         let mut command = self.command("jobflow-server");
-        command.args(["--listen", &self.address]);
+        command.args(["--listen", &self.address]).args(arguments);
         let mut server = Process::start("server", &mut command, self.folder());
         let listens = || {
             let log = server.log();
@@ -150,6 +156,10 @@ impl System {
 
     pub(crate) fn jobs(&self) -> JobServiceClient<Channel> {
         JobServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn metrics(&self) -> MetricsServiceClient<Channel> {
+        MetricsServiceClient::new(self.channel())
     }
 
     fn channel(&self) -> Channel {

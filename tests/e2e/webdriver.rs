@@ -5,6 +5,7 @@ use std::fs;
 use std::future::ready;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fantoccini::key::Key;
 use fantoccini::wd::Capabilities;
@@ -27,7 +28,7 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Runs in the page before anything of it: what the page may not do, and when
 /// what the tests look for changed, by the clock of this machine.
 const WITNESS: &str = r"
-window.seen = { violations: [], rows: {}, connection: [] };
+window.seen = { violations: [], rows: {}, connection: [], content: null };
 addEventListener('securitypolicyviolation', (e) => {
   seen.violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`);
 });
@@ -35,6 +36,7 @@ new MutationObserver(() => {
   for (const row of document.querySelectorAll('[data-testid=feed] [data-job-id]')) {
     seen.rows[row.dataset.jobId] ??= Date.now();
   }
+  if (document.querySelector('[data-testid=count-waiting][data-value]')) seen.content ??= performance.now();
   const state = document.querySelector('[data-testid=connection]')?.dataset.state;
   if (state && seen.connection.at(-1)?.state !== state) {
     seen.connection.push({ state, at: Date.now() });
@@ -44,6 +46,7 @@ new MutationObserver(() => {
 
 pub(crate) struct Browser {
     client: Client,
+    clicks: AtomicUsize,
     /// Of the session: what fantoccini does not know is asked for there.
     session: Rest,
     /// Until it has been closed.
@@ -70,6 +73,7 @@ impl Browser {
             session: Rest::new(&format!("{driver_url}/session/{id}")),
             pid: pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)),
             client,
+            clicks: AtomicUsize::new(0),
             _driver: driver,
             _folder: folder,
         };
@@ -149,6 +153,7 @@ impl Browser {
 
     /// Clicks what a selector finds, as soon as it can be clicked.
     pub(crate) async fn click(&self, css: &str) {
+        self.clicks.fetch_add(1, Ordering::Relaxed);
         let click = async || {
             self.client
                 .find(Locator::Css(css))
@@ -159,6 +164,23 @@ impl Browser {
                 .ok()
         };
         wait_for(&format!("{css} to be clicked"), click).await;
+    }
+
+    /// How often something was clicked.
+    pub(crate) fn clicks(&self) -> usize {
+        self.clicks.load(Ordering::Relaxed)
+    }
+
+    /// Slows the network down, to so many bits a second after so many
+    /// milliseconds, and lets the browser keep nothing.
+    pub(crate) async fn slow(&self, bits: u64, latency: u64) {
+        let rate = bits / 8;
+        let limits = json!({ "offline": false, "latency": latency, "downloadThroughput": rate, "uploadThroughput": rate });
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true }))
+            .await;
+        self.devtools("Network.emulateNetworkConditions", limits)
+            .await;
     }
 
     /// Replaces what stands in a box.
