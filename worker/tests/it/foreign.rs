@@ -1,6 +1,8 @@
 //! A process that implements `HandlerService`, or as near to one as a test needs.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use futures_util::Stream;
 use futures_util::stream;
@@ -45,7 +47,16 @@ impl Process {
         handle: impl Fn(HandleRequest) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        // One that was killed may not have let go of its address yet.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let listener = loop {
+            match std::net::TcpListener::bind(address) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                bound => break bound.unwrap(),
+            }
+        };
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (health, health_service) = tonic_health::server::health_reporter();
