@@ -52,7 +52,7 @@ impl Process {
         let listener = loop {
             match std::net::TcpListener::bind(address) {
                 Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(1));
+                    std::thread::yield_now();
                 }
                 bound => break bound.unwrap(),
             }
