@@ -44,7 +44,7 @@ pub(crate) struct QueueKeys {
 
 impl QueueKeys {
     pub(crate) fn new(namespace: &Namespace, queue: &QueueName) -> Self {
-        let prefix = format!("jf:{{{namespace}/{queue}}}:");
+        let prefix = of_queue(namespace, queue, "");
         let all = QUEUE_KEYS.map(|name| format!("{prefix}{name}"));
         Self { prefix, all }
     }
@@ -154,19 +154,29 @@ pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
     }
 }
 
+/// A part of a queue; what all its keys begin with, for no part.
+pub(crate) fn of_queue(namespace: &Namespace, queue: &QueueName, part: &str) -> String {
+    format!("jf:{{{namespace}/{queue}}}:{part}")
+}
+
+/// A part of a namespace that belongs to no queue.
+pub(crate) fn of_namespace(namespace: &Namespace, part: &str) -> String {
+    format!("jf:{{{namespace}}}:{part}")
+}
+
 /// Bulk operations: their records, how they ended, and the request ids of their starts.
 pub(crate) fn bulks(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:bulks")
+    of_namespace(namespace, "bulks")
 }
 
 /// The ids of bulk operations that are not over.
 pub(crate) fn running_bulks(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:bulks:running")
+    of_namespace(namespace, "bulks:running")
 }
 
 /// Which server runs a bulk operation; expires.
 pub(crate) fn bulk_lock(namespace: &Namespace, id: &str) -> String {
-    format!("jf:{{{namespace}}}:bulk:{id}")
+    of_namespace(namespace, &format!("bulk:{id}"))
 }
 
 /// The field of a bulk operation's end.
@@ -181,38 +191,38 @@ pub(crate) fn bulk_field(id: &str, field: &str) -> String {
 
 /// Of which layout the records are.
 pub(crate) fn layout(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:layout")
+    of_namespace(namespace, "layout")
 }
 
 /// The set of known queues.
 pub(crate) fn queues(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:queues")
+    of_namespace(namespace, "queues")
 }
 
 /// The workers by their last beat.
 pub(crate) fn workers(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:workers")
+    of_namespace(namespace, "workers")
 }
 
 /// What one worker says of itself.
 pub(crate) fn worker(namespace: &Namespace, id: &str) -> String {
-    format!("jf:{{{namespace}}}:worker:{id}")
+    of_namespace(namespace, &format!("worker:{id}"))
 }
 
 /// The jobs that one worker runs, apart from what it says of itself: a list of
 /// all workers does not need them.
 pub(crate) fn running(namespace: &Namespace, id: &str) -> String {
-    format!("jf:{{{namespace}}}:running:{id}")
+    of_namespace(namespace, &format!("running:{id}"))
 }
 
 /// What one worker was told and has not done yet.
 pub(crate) fn signal(namespace: &Namespace, id: &str) -> String {
-    format!("jf:{{{namespace}}}:signal:{id}")
+    of_namespace(namespace, &format!("signal:{id}"))
 }
 
 /// The tokens of callers: records by their ids, and the hashes of their secrets.
 pub(crate) fn tokens(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:tokens")
+    of_namespace(namespace, "tokens")
 }
 
 /// The field of one secret of a token.
@@ -222,20 +232,17 @@ pub(crate) fn token_secret(id: &crate::token::TokenId, generation: u32) -> Strin
 
 /// What callers have changed, and what was refused to them: a stream.
 pub(crate) fn audit(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:audit")
+    of_namespace(namespace, "audit")
 }
 
 /// The channel on which workers are told of jobs to end and of what to do.
 pub(crate) fn control(namespace: &Namespace) -> String {
-    format!("jf:{{{namespace}}}:control")
+    of_namespace(namespace, "control")
 }
 
 /// Matches every key of a namespace, for the audit and for tests.
 pub(crate) fn pattern(namespace: &Namespace) -> [String; 2] {
-    [
-        format!("jf:{{{namespace}/*"),
-        format!("jf:{{{namespace}}}:*"),
-    ]
+    [format!("jf:{{{namespace}/*"), of_namespace(namespace, "*")]
 }
 
 /// The idempotency entry of a caller's key; the prefixes keep the two kinds apart.

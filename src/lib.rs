@@ -56,6 +56,8 @@ mod report_codec;
 mod spec;
 #[cfg(feature = "queue")]
 mod stats;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 #[cfg(feature = "telemetry")]
 pub mod telemetry;
 #[cfg(feature = "testing")]

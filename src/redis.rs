@@ -9,6 +9,7 @@ mod slot;
 mod source;
 mod subscription;
 mod topology;
+mod url;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -24,6 +25,7 @@ use tokio::sync::OnceCell;
 use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
+use self::url::RedisUrl;
 use cluster::{Cluster, Patience, Slot};
 pub(crate) use exclusive::{Exclusive, Flushing};
 pub(crate) use node::Node;
@@ -75,14 +77,14 @@ impl Store {
             let address = topology::Address::of(info);
             Ok(Arc::new(Node::new(source, address, durable)))
         };
-        let (first, look) = match source::Address::read(url)? {
-            source::Address::Fixed(info) => (vec![node(&info)?], Look::Ask(info, durable)),
-            source::Address::Cluster(seeds) => {
+        let (first, look) = match RedisUrl::read(url)? {
+            RedisUrl::Fixed(info) => (vec![node(&info)?], Look::Ask(info, durable)),
+            RedisUrl::Cluster(seeds) => {
                 let first = seeds.iter().map(node).collect::<Result<_>>()?;
                 let info = seeds.into_iter().next().expect("a URL has a host");
                 (first, Look::Cluster(Box::new(info), durable))
             }
-            source::Address::Sentinels {
+            RedisUrl::Sentinels {
                 sentinels,
                 master,
                 node,

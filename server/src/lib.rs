@@ -42,7 +42,6 @@ mod metrics_hub;
 mod numbers;
 mod rates;
 mod store_watch;
-mod supervisor;
 
 pub use auth::CallLimits;
 pub use config::{Args, AuthMode, Config, ConfigError, LogFormat};

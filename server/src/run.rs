@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jobflow::maintenance::{self, Duties};
-use jobflow::{Code, Result};
+use jobflow::{Code, Result, supervisor};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::serve::{self, Door};
 use crate::tls::Tls;
-use crate::{grpc, reload, routes, supervisor};
+use crate::{grpc, reload, routes};
 
 /// How long calls may go on after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);

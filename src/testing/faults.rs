@@ -10,6 +10,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::wait_for;
+
 /// What goes wrong with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -117,20 +119,34 @@ impl FaultyRedis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Lets this go wrong with one in so many commands, and all subscriptions
+    /// break, until it has gone wrong `times` more; then all is well.
+    ///
+    /// # Panics
+    /// When too few commands come.
+    pub async fn let_fail(&self, fault: Fault, one_in: u64, times: u64) {
+        let enough = self.injected() + times;
+        self.inject(fault, one_in);
+        wait_for(&format!("{times} times {fault:?}"), async || {
+            (self.injected() >= enough).then_some(())
+        })
+        .await;
+        self.heal();
+    }
+
     /// From now on this goes wrong with one in so many commands, and all
     /// subscriptions break.
-    pub fn inject(&self, fault: Fault, one_in: u64) {
+    fn inject(&self, fault: Fault, one_in: u64) {
         self.set(Some((fault, one_in)));
     }
 
     /// From now on all is well.
-    pub fn heal(&self) {
+    fn heal(&self) {
         self.set(None);
     }
 
     /// How many commands went wrong so far.
-    #[must_use]
-    pub fn injected(&self) -> u64 {
+    fn injected(&self) -> u64 {
         self.shared.injected.load(Ordering::Relaxed)
     }
 

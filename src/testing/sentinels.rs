@@ -118,7 +118,7 @@ impl TestSentinels {
     }
 
     fn ask(&self, at: usize, command: &[&str]) -> String {
-        super::redis_cli(self.ports[at], command)
+        super::redis::redis_cli(self.ports[at], command)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The audit itself must tell each kind of damage.
 
-use jobflow::testing::{TestRedis, fresh_namespace};
+use jobflow::testing::{TestRedis, fresh_namespace, queue_key};
 use jobflow::{JobQueue, NewJob, Outcome, QueueConfig};
+
+use crate::default_queue;
 
 /// Plants damage with redis-cli and returns what the audit says of it.
 async fn problems_after(damage: &str) -> String {
@@ -11,7 +13,7 @@ async fn problems_after(damage: &str) -> String {
         namespace: fresh_namespace(),
         ..QueueConfig::default()
     };
-    let tag = format!("jf:{{{}/default}}", config.namespace);
+    let tag = queue_key(&config.namespace, &default_queue(), "");
     let queue = JobQueue::open(config).unwrap();
     for _ in 0..3 {
         queue
@@ -33,7 +35,7 @@ async fn problems_after(damage: &str) -> String {
     queue.finish(&jobs[0], Outcome::Ack(None)).await.unwrap();
     assert_eq!(queue.audit().await.unwrap().problems, Vec::<String>::new());
     let script = format!(
-        "local t = '{tag}:' local function first(set) return redis.call('ZRANGE', t..set, 0, 0)[1] end {damage}"
+        "local t = '{tag}' local function first(set) return redis.call('ZRANGE', t..set, 0, 0)[1] end {damage}"
     );
     let said = redis.cli(&["EVAL", &script, "0"]);
     assert!(!said.contains("ERR"), "{said}");

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use jobflow::testing::{TestQueue, TestRedis, assert_sound, fresh_namespace, wait_for};
+use jobflow::testing::{
+    TestQueue, TestRedis, assert_sound, fresh_namespace, namespace_key, wait_for,
+};
 use jobflow::{
     BulkAction, BulkState, JobQueue, JobState, Keep, NewBulk, Pulses, QueueConfig, maintenance,
 };
@@ -76,7 +78,7 @@ async fn two_servers_that_run_one_operation_count_each_job_once() {
     let id = one.start_bulk(new).await.unwrap().id;
     let runners = [runner(&one), runner(&two)];
     // Whoever holds the lock loses it again and again.
-    let lock = format!("jf:{{{namespace}}}:bulk:{id}");
+    let lock = namespace_key(&namespace, &format!("bulk:{id}"));
     let operation = wait_for("the end", async || {
         let _deleted = redis.cli(&["DEL", &lock]);
         let operation = one.get_bulk(&id).await.unwrap();

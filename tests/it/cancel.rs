@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, namespace_key};
 use jobflow::{Code, Error, Extension, JobResult, JobState, Kind, Outcome};
 
 use crate::{
@@ -62,7 +62,7 @@ async fn an_active_job_is_asked_to_end_and_its_worker_is_told() {
     let claimed = claim_one(&queue).await;
     let mut listener = store(&queue);
     let mut channel = listener.as_pubsub();
-    let name = format!("jf:{{{}}}:control", queue.config().namespace);
+    let name = namespace_key(&queue.config().namespace, "control");
     channel.subscribe(name).unwrap();
     for _ in 0..2 {
         let now = queue.cancel(id, REASON, None).await.unwrap();

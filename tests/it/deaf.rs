@@ -55,13 +55,7 @@ async fn the_duties_and_the_bulk_runner_outlive_every_kind_of_error() {
     ];
     for fault in Fault::ALL {
         for one_in in [1, 3] {
-            let before = faulty.injected();
-            faulty.inject(fault, one_in);
-            wait_for(&format!("{ERRORS} times {fault:?}"), async || {
-                (faulty.injected() >= before + ERRORS).then_some(())
-            })
-            .await;
-            faulty.heal();
+            faulty.let_fail(fault, one_in, ERRORS).await;
             all_is_done(&queue).await;
         }
     }

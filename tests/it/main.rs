@@ -53,7 +53,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobflow::testing::{TestQueue, server_of, wait_for};
+use jobflow::testing::{TestQueue, queue_key, server_of, wait_for};
 use jobflow::{
     Claimed, ClaimedJob, JobError, JobId, JobRecord, JobState, NewJob, Outcome, QueueName,
     QueueSnapshot, RunAt, StoreTime,
@@ -158,7 +158,7 @@ fn connect(url: &str) -> redis::Connection {
 
 /// A key of the queue `default`.
 fn key(queue: &TestQueue, name: &str) -> String {
-    format!("jf:{{{}/default}}:{name}", queue.config().namespace)
+    queue_key(&queue.config().namespace, &default_queue(), name)
 }
 
 /// All that is stored in the namespace of a test.

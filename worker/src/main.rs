@@ -2,7 +2,6 @@
 
 mod config;
 mod metrics;
-mod supervisor;
 
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
@@ -14,6 +13,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jobflow::JobQueue;
+use jobflow::supervisor;
 use jobflow::telemetry::Export;
 use jobflow_worker::handlers::{HandlerSpec, Secret};
 use jobflow_worker::{Worker, health, shutdown_signal};

@@ -45,13 +45,7 @@ async fn every_loop_of_a_server_outlives_every_kind_of_error() {
     all_is_done(&server, &queue, &mut streams).await;
     for fault in Fault::ALL {
         for one_in in [1, 3] {
-            let before = faulty.injected();
-            faulty.inject(fault, one_in);
-            wait_for(&format!("{ERRORS} times {fault:?}"), async || {
-                (faulty.injected() >= before + ERRORS).then_some(())
-            })
-            .await;
-            faulty.heal();
+            faulty.let_fail(fault, one_in, ERRORS).await;
             all_is_done(&server, &queue, &mut streams).await;
         }
     }

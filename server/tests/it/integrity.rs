@@ -1,7 +1,7 @@
 //! `AdminService`.
 
-use jobflow::testing::{TestQueue, TestRedis};
-use jobflow::{NewJob, proto};
+use jobflow::testing::{TestQueue, TestRedis, queue_key};
+use jobflow::{Namespace, NewJob, QueueName, proto};
 
 use crate::support::Server;
 
@@ -35,8 +35,8 @@ async fn an_integrity_check_tells_the_worst_first_and_what_to_do() {
     );
 
     // Somebody else writes to our keys, and to the settings.
-    let key = "jf:{default/default}:specs";
-    let stored = redis.cli(&["HSET", key, "0123456789abcdef", "x"]);
+    let key = queue_key(&Namespace::default(), &QueueName::default(), "specs");
+    let stored = redis.cli(&["HSET", &key, "0123456789abcdef", "x"]);
     let set = redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     assert_eq!((stored.trim(), set.trim()), ("1", "OK"));
     let bad = check(&server, false).await;

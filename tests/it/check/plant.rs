@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobflow::testing::{TestQueue, server_of};
+use jobflow::testing::{TestQueue, namespace_key, server_of};
 use jobflow::{
     Damage, DamageKind, JobId, JobState, Kind, Mend, NewJob, Outcome, Report, RunAt, StartLimit,
 };
@@ -140,7 +140,7 @@ pub(super) fn plant(queue: &TestQueue, victim: &[u8], damage: &str) {
          local time = call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000) {damage}"
     );
     let mut eval = redis::cmd("EVAL");
-    let of_namespace = format!("jf:{{{}}}:", queue.config().namespace);
+    let of_namespace = namespace_key(&queue.config().namespace, "");
     eval.arg(script).arg(0).arg(key(queue, ""));
     eval.arg(&of_namespace).arg(victim);
     // In a cluster the two are on servers of their own.

@@ -41,18 +41,10 @@ async fn every_loop_of_a_worker_outlives_every_kind_of_error() {
     all_is_done(&queue, &id).await;
     for fault in Fault::ALL {
         for one_in in [1, 3] {
-            let before = faulty.injected();
-            faulty.inject(fault, one_in);
             // Beats are rare, unless there is something to say.
-            queue
-                .signal_worker(&id, WorkerSignal::Resume)
-                .await
-                .unwrap();
-            wait_for(&format!("{ERRORS} times {fault:?}"), async || {
-                (faulty.injected() >= before + ERRORS).then_some(())
-            })
-            .await;
-            faulty.heal();
+            let told = queue.signal_worker(&id, WorkerSignal::Resume);
+            let failed = faulty.let_fail(fault, one_in, ERRORS);
+            tokio::join!(failed, told).1.unwrap();
             all_is_done(&queue, &id).await;
         }
     }
@@ -127,13 +119,7 @@ async fn leases_are_extended_again_after_every_kind_of_error() {
     let id = submit(&queue, NewJob::new("hold", "{}").unwrap()).await;
     for fault in Fault::ALL {
         extended(&queue, id).await;
-        let before = faulty.injected();
-        faulty.inject(fault, 1);
-        wait_for(&format!("{ERRORS} times {fault:?}"), async || {
-            (faulty.injected() >= before + ERRORS).then_some(())
-        })
-        .await;
-        faulty.heal();
+        faulty.let_fail(fault, 1, ERRORS).await;
     }
     extended(&queue, id).await;
     let report = health.report();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Problem, Tree};
 
 const ERRORS: &str = "docs/errors.md";
-const CODES: &str = "src/error.rs";
+const CODES: &str = "src/error/code.rs";
 
 /// A document, and the sources whose options it names.
 const OPTIONS: [(&str, &[&str]); 2] = [

@@ -5,16 +5,18 @@ use std::future::pending;
 
 use sd_notify::NotifyState;
 
-pub(crate) fn ready() {
+/// This process is ready.
+pub fn ready() {
     tell(NotifyState::Ready);
 }
 
-pub(crate) fn stopping() {
+/// This process stops, and may take its time.
+pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
 /// Says in time that this process lives, as long as it `lives`. Never ends.
-pub(crate) async fn stay_alive(lives: impl Fn() -> bool) {
+pub async fn stay_alive(lives: impl Fn() -> bool) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return pending().await;
     };
