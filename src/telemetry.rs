@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fmt::Display;
 use std::sync::OnceLock;
 
 use opentelemetry::propagation::TextMapPropagator;
@@ -91,7 +92,7 @@ impl Step {
         name: &'static str,
         side: Side,
         parent: Option<&str>,
-        attributes: impl IntoIterator<Item = (&'static str, String)>,
+        attributes: &[(&'static str, &dyn Display)],
     ) -> Self {
         let Some(tracer) = TRACER.get() else {
             return Self {
@@ -104,8 +105,8 @@ impl Step {
             Side::Consumer => SpanKind::Consumer,
         };
         let attributes = attributes
-            .into_iter()
-            .map(|(name, value)| KeyValue::new(name, value));
+            .iter()
+            .map(|(name, value)| KeyValue::new(*name, value.to_string()));
         let builder = tracer
             .span_builder(name)
             .with_kind(kind)
@@ -131,9 +132,9 @@ impl Step {
     }
 
     /// Notes something that was not known at the beginning.
-    pub fn note(&mut self, name: &'static str, value: impl Into<String>) {
+    pub fn note(&mut self, name: &'static str, value: impl Display) {
         if let Some(span) = &mut self.span {
-            span.set_attribute(KeyValue::new(name, value.into()));
+            span.set_attribute(KeyValue::new(name, value.to_string()));
         }
     }
 
@@ -190,11 +191,11 @@ mod tests {
                 false,
             ),
         ] {
-            let step = Step::begin("submit", Side::Producer, Some(parent), []);
+            let step = Step::begin("submit", Side::Producer, Some(parent), &[]);
             assert_eq!(step.traceparent(), passed.then_some(parent), "{parent}");
             step.end(None);
         }
-        let step = Step::begin("submit", Side::Producer, None, []);
+        let step = Step::begin("submit", Side::Producer, None, &[]);
         assert_eq!(step.traceparent(), None);
     }
 }

@@ -17,8 +17,6 @@ const RETRY_EVERY: Duration = Duration::from_millis(500);
 
 /// How long no check may work.
 const LIMIT: Duration = Duration::from_secs(15);
-/// No worker has this id: theirs begin with the name of a machine.
-const NO_WORKER: &str = " ";
 
 /// The result of the last check.
 #[derive(Debug, Clone)]
@@ -83,21 +81,13 @@ impl StoreWatch {
 
     /// Asks the store now.
     pub(crate) async fn check(&self) -> Result<StoreInfo> {
-        let checked = timeout(CHECK_TIMEOUT, self.ask()).await;
+        let checked = timeout(CHECK_TIMEOUT, self.queue.check_writable_store()).await;
         let checked = checked.unwrap_or(Err(Error::StoreUnavailable));
         self.record(match &checked {
             Ok(info) => StoreState::Usable(info.clone()),
             Err(error) => StoreState::Unusable(error.clone()),
         });
         checked
-    }
-
-    async fn ask(&self) -> Result<StoreInfo> {
-        let info = self.queue.check_store().await?;
-        // A write that changes nothing: a replica, or a store whose disk is
-        // full, answers everything but this.
-        self.queue.forget_worker(NO_WORKER).await?;
-        Ok(info)
     }
 
     /// Checks until `stopping`.

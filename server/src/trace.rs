@@ -29,14 +29,18 @@ where
     F: Future<Output = Result<Submitted>>,
 {
     let parent = current().or_else(|| job.traceparent().map(str::to_owned));
-    let attributes = [
-        ("jobflow.queue", job.queue_name().to_string()),
-        ("jobflow.kind", job.kind().to_string()),
-    ];
-    let mut step = Step::begin("submit", Side::Producer, parent.as_deref(), attributes);
+    let mut step = Step::begin(
+        "submit",
+        Side::Producer,
+        parent.as_deref(),
+        &[
+            ("jobflow.queue", job.queue_name()),
+            ("jobflow.kind", job.kind()),
+        ],
+    );
     let submitted = send(traced(job, &step)).await;
     if let Ok(submitted) = &submitted {
-        step.note("jobflow.job_id", submitted.id.to_string());
+        step.note("jobflow.job_id", submitted.id);
     }
     step.end(submitted.as_ref().err().map(|error| error.code().as_str()));
     submitted
@@ -50,8 +54,12 @@ pub(crate) async fn submit_batch<F>(
 where
     F: Future<Output = Vec<Result<Submitted>>>,
 {
-    let count = [("jobflow.jobs", jobs.len().to_string())];
-    let step = Step::begin("submit_batch", Side::Producer, current().as_deref(), count);
+    let step = Step::begin(
+        "submit_batch",
+        Side::Producer,
+        current().as_deref(),
+        &[("jobflow.jobs", &jobs.len())],
+    );
     let jobs = jobs.into_iter().map(|job| match job.traceparent() {
         // Of a producer that traces each by itself.
         Some(_) => job,

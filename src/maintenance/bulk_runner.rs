@@ -21,13 +21,13 @@ use crate::spec::millis;
 
 /// How often a server looks while operations run, and while none does.
 const LOOK: Duration = Duration::from_secs(1);
-const IDLE_LOOK: Duration = Duration::from_secs(5);
+const IDLE_LOOK: Duration = Duration::from_secs(10);
 /// How long a lock outlives its server, and how often it is renewed.
 const LOCK: Duration = Duration::from_secs(4);
 const RENEW: Duration = Duration::from_secs(1);
 
 /// How long it may fail to look.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs bulk operations until `stop`; steps that are under way are finished
 /// then. Survives every error, which is counted in `pulses`: the operation is

@@ -185,6 +185,21 @@ impl JobQueue {
     /// eviction policy could delete jobs and the configuration does not allow that,
     /// or when the namespace is of another layout.
     pub async fn check_store(&self) -> Result<StoreInfo> {
+        self.check_store_with(&["GET"]).await
+    }
+
+    /// The same, and whether it takes writes, by one that changes nothing: a
+    /// replica, or a store whose disk is full, answers everything but that.
+    ///
+    /// # Errors
+    /// As [`check_store`](Self::check_store), and `STORE_READ_ONLY` or
+    /// `STORE_UNAVAILABLE` where the store refuses to write.
+    pub async fn check_writable_store(&self) -> Result<StoreInfo> {
+        self.check_store_with(&["GETEX", "PERSIST"]).await
+    }
+
+    /// Reads the mark of the layout with a command and its option.
+    async fn check_store_with(&self, read: &[&str]) -> Result<StoreInfo> {
         let mut found = Err(Error::StoreUnavailable);
         let nodes = self.core.store.nodes().await?;
         let is_cluster = nodes.len() > 1;
@@ -212,7 +227,7 @@ impl JobQueue {
             });
         }
         let found = found?;
-        match self.core.check_layout().await {
+        match self.core.check_layout(read).await {
             // As above: the server with the mark is not the only one.
             Err(error) if !(is_cluster && error.is_transient()) => Err(error),
             _ => Ok(found),
@@ -254,17 +269,18 @@ impl Core {
     }
 
     /// Compares the mark of the namespace with the layout of this version, or makes one.
-    async fn check_layout(&self) -> Result<()> {
+    async fn check_layout(&self, read: &[&str]) -> Result<()> {
         let key = keys::layout(&self.config.namespace);
-        let get = || ::redis::cmd("GET").arg(&key).to_owned();
-        let mut mark: Option<String> = self.store.run(&get()).await?;
+        let mut get = ::redis::cmd(read[0]);
+        get.arg(&key).arg(&read[1..]);
+        let mut mark: Option<String> = self.store.run(&get).await?;
         if mark.is_none() {
             let mut set = ::redis::cmd("SET");
             set.arg(&key).arg(LAYOUT_VERSION).arg("NX");
             // A store that is full or read-only is marked by a later check.
             let _unmarked: Result<Option<String>> = self.store.run(&set).await;
             // Of several that began at once, the first has marked it.
-            mark = self.store.run(&get()).await?;
+            mark = self.store.run(&get).await?;
         }
         // What is no number is the mark of no version that there is.
         let found = mark.map(|mark| mark.parse().unwrap_or(0));

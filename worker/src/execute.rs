@@ -13,6 +13,7 @@ use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use crate::attempt_error::{AttemptError, job_error};
 use crate::context::{CancelReason, Context};
@@ -107,13 +108,17 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
 
 fn begin_step(job: &ClaimedJob) -> Step {
     let parent = job.headers.get(TRACEPARENT).map(String::as_str);
-    let attributes = [
-        ("jobflow.queue", job.queue.to_string()),
-        ("jobflow.kind", job.kind.to_string()),
-        ("jobflow.job_id", job.id.to_string()),
-        ("jobflow.attempt", job.attempt.to_string()),
-    ];
-    Step::begin("attempt", Side::Consumer, parent, attributes)
+    Step::begin(
+        "attempt",
+        Side::Consumer,
+        parent,
+        &[
+            ("jobflow.queue", &job.queue),
+            ("jobflow.kind", &job.kind),
+            ("jobflow.job_id", &job.id),
+            ("jobflow.attempt", &job.attempt),
+        ],
+    )
 }
 
 /// Ends an attempt that is over its time in place of the worker's own runtime.
@@ -138,13 +143,18 @@ fn decode(handler: &dyn Handler, ctx: Context) -> Result<HandlerFuture, Ending> 
     }
 }
 
+/// What a handler says in the log names its job.
+fn span(job: &ClaimedJob) -> Span {
+    tracing::info_span!("job", job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt)
+}
+
 async fn run_with_deadline(run: HandlerFuture, crew: &Crew, lease: &HeldLease) -> Ending {
     if let Some(ending) = told_to_end(lease) {
         return ending;
     }
     // A task of its own: a panic ends there, and a handler that blocks its
     // thread does not keep this one from ending the attempt.
-    let mut handler = tokio::spawn(run);
+    let mut handler = tokio::spawn(run.instrument(span(lease.job())));
     let ending = tokio::select! {
         biased;
         joined = &mut handler => returned_or_panicked(joined),

@@ -137,6 +137,6 @@ fn log_to_stderr(format: LogFormat) {
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

@@ -59,6 +59,7 @@ impl AuditLog {
     async fn note(&self, event: AuditEvent) {
         if self.refusals.check().is_ok() {
             info!(
+                request_id = request_id::current(),
                 call = event.call,
                 caller = event.caller,
                 peer = event.peer,
@@ -72,7 +73,10 @@ impl AuditLog {
 
     async fn write(&self, event: AuditEvent) {
         if let Err(error) = self.queue.record_audit(event).await {
-            warn!("the audit log misses a call: {error}");
+            warn!(
+                request_id = request_id::current(),
+                "the audit log misses a call: {error}"
+            );
         }
     }
 }

@@ -19,6 +19,7 @@ use super::table::{self, Queues, Roles, Row};
 use super::tokens::TokenTable;
 use super::who::{CALLER, Caller};
 use crate::listen::Peer;
+use crate::request_id;
 use crate::rest::Problem;
 
 /// Cheap to clone.
@@ -126,7 +127,12 @@ async fn run(
     };
     let must_ask = matches!(row.queues, Queues::One | Queues::Own);
     if must_ask && !caller.has_asked() && !caller.principal.queues.is_all() && succeeded(&answer) {
-        error!(call = row.call, "a handler has not asked about the queue");
+        let request_id = request_id::current();
+        error!(
+            request_id,
+            call = row.call,
+            "a handler has not asked about the queue"
+        );
         let message = "this call can not tell whose queues it is about".to_owned();
         return Err(Error::Internal { message });
     }

@@ -77,7 +77,12 @@ async fn attempt(targets: &Targets, ctx: &Context) -> Result<Option<JobResult>, 
         };
         match call(busy.target(), ctx).await {
             Ok(result) => return Ok(result),
-            Err(Failure::Ended(error)) => return Err(error),
+            Err(Failure::Ended(error)) => {
+                if let AttemptError::Lost(why) = &error {
+                    busy.target().is_doubted(&why.to_string());
+                }
+                return Err(error);
+            }
             // It has not heard of the job, so another one may have it.
             Err(Failure::Unreached(why)) => busy.target().is_down(&why),
             // The deadline of the attempt is that of the worker.

@@ -11,6 +11,8 @@ use jobflow::testing::{TestQueue, wait_for};
 use jobflow::{JobRecord, JobState, MAX_PAYLOAD, NewJob};
 use jobflow_worker::handlers::HandlerSpec;
 use jobflow_worker::{Worker, WorkerBuilder};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tonic::Status;
 use tonic_health::ServingStatus;
@@ -259,6 +261,48 @@ async fn a_handler_that_dies_with_a_job_is_a_lost_worker_and_costs_no_attempt() 
     let job = wait_until(&queue, id, JobState::Completed).await;
     assert_eq!((job.attempt, job.crash_count), (1, 1));
     assert_eq!(job.result.unwrap().bytes, "1");
+    assert_eq!(worker.stop().await.lost.get(), 1);
+    queue.close().await;
+}
+
+/// Passes one connection on, until told to break it; from then on it accepts
+/// connections and closes them.
+async fn relay_once(to: String, broken: Arc<Notify>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut from = listener.accept().await.unwrap().0;
+        let mut to = TcpStream::connect(to).await.unwrap();
+        tokio::select! {
+            _ = copy_bidirectional(&mut from, &mut to) => {}
+            () = broken.notified() => {}
+        }
+        drop(from);
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_handler_that_was_lost_gets_no_job_before_it_says_that_it_is_well() {
+    let queue = TestQueue::new();
+    let (called, ended) = Default::default();
+    let process = Process::start(waits(&called, &ended));
+    let broken = Arc::new(Notify::new());
+    let url = relay_once(process.address().to_owned(), broken.clone()).await;
+    let worker = Running::start(
+        worker(&queue, &[url])
+            .concurrency(1)
+            .lease(Duration::from_secs(60)),
+    );
+    submit(&queue, eager("{}")).await;
+    called.notified().await;
+    let next = submit(&queue, eager("{}")).await;
+    broken.notify_one();
+    // It is put off, as nobody is there to have it.
+    wait_until(&queue, next, JobState::Scheduled).await;
     assert_eq!(worker.stop().await.lost.get(), 1);
     queue.close().await;
 }

@@ -1,3 +1,4 @@
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -240,4 +241,32 @@ async fn a_delay_out_of_range_fails_the_job() {
     })
     .await;
     queue.close().await;
+}
+
+#[tokio::test]
+async fn what_a_handler_says_in_the_log_names_its_job() {
+    // The log of the whole process, as that of a thread may miss what other
+    // threads have met first; the lines of other tests are of other jobs.
+    let log = tempfile::NamedTempFile::new().unwrap();
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(log.reopen().unwrap())
+        .init();
+    let queue = TestQueue::new();
+    let handler = raw(async |_: Context| {
+        tracing::info!("said by a handler");
+        Ok(())
+    });
+    let worker = Running::start(Worker::builder(&queue).handler_for("*", handler));
+    let id = submit(&queue, eager("{}")).await;
+    wait_until(&queue, id, JobState::Completed).await;
+    worker.stop().await;
+    queue.close().await;
+
+    let said = fs::read_to_string(log.path()).unwrap();
+    let line = said.lines().find(|line| line.contains("said by a handler"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    let span = &line["span"];
+    assert_eq!(span["job"], id.to_string(), "{line}");
+    assert_eq!((&span["kind"], &span["attempt"]), (&"k".into(), &1.into()));
 }

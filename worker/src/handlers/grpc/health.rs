@@ -36,7 +36,11 @@ pub(super) async fn watch(target: Arc<Target>) {
             Health::Unknown => {}
         }
         // Not in step with the other workers that ask the same target.
-        sleep(ASK_EVERY.mul_f64(rand::random_range(0.75..1.0))).await;
+        let pause = ASK_EVERY.mul_f64(rand::random_range(0.75..1.0));
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = target.doubted() => {}
+        }
     }
 }
 

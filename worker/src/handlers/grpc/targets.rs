@@ -28,6 +28,8 @@ pub(super) struct Target {
     under_way: AtomicUsize,
     /// Told when it comes up; shared with the others of its handler.
     came_up: Arc<Notify>,
+    /// Told when an attempt at it was lost.
+    doubted: Notify,
     /// What was last said of it in the log.
     said: Mutex<&'static str>,
     gauge: Gauge,
@@ -61,6 +63,18 @@ impl Target {
         self.up.store(false, Ordering::Relaxed);
     }
 
+    /// An attempt was lost there. Until it has said that it is well, which it is
+    /// asked at once, no other job is risked.
+    pub(super) fn is_doubted(&self, why: &str) {
+        self.is_down(why);
+        self.doubted.notify_one();
+    }
+
+    /// Ends when somebody doubts that it is well.
+    pub(super) async fn doubted(&self) {
+        self.doubted.notified().await;
+    }
+
     fn changes_to(&self, what: &'static str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *said, what) != what
@@ -85,6 +99,7 @@ impl Targets {
                 up: AtomicBool::new(false),
                 under_way: AtomicUsize::new(0),
                 came_up: came_up.clone(),
+                doubted: Notify::new(),
                 said: Mutex::new(""),
                 gauge: gauge!("jobflow_worker_handler_up", "handler" => endpoint.uri().to_string()),
             })
