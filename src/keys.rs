@@ -35,6 +35,10 @@ pub(crate) const QUEUE_KEYS: [&str; 23] = [
     "bulk",
 ];
 
+/// What a queue keeps of the past, apart from [`QUEUE_KEYS`]: only the scripts that
+/// look back touch them, and spell them from the prefix.
+pub(crate) const KEPT_KEYS: [&str; 4] = ["seconds", "minutes", "hours", "measures"];
+
 /// The keys of one queue.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueKeys {
@@ -114,6 +118,11 @@ impl QueueKeys {
         &self.all[22]
     }
 
+    /// What is kept of the past, in the order of [`KEPT_KEYS`].
+    pub(crate) fn kept(&self) -> [String; KEPT_KEYS.len()] {
+        KEPT_KEYS.map(|name| format!("{}{name}", self.prefix))
+    }
+
     /// The jobs that have a tag, by the time of their submit. Scripts spell
     /// it from the prefix, as there is one for each tag.
     pub(crate) fn tag(&self, tag: &str) -> String {
@@ -148,7 +157,9 @@ pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
         return Found::Stray;
     };
     match (QueueName::new(queue), name.strip_prefix("tag:")) {
-        (Ok(queue), None) if QUEUE_KEYS.contains(&name) => Found::Queue(queue),
+        (Ok(queue), None) if QUEUE_KEYS.contains(&name) || KEPT_KEYS.contains(&name) => {
+            Found::Queue(queue)
+        }
         (Ok(queue), Some(tag)) => Found::Tag(queue, tag.to_owned()),
         _ => Found::Stray,
     }
@@ -284,7 +295,7 @@ mod tests {
     fn a_key_is_read_back() {
         let (namespace, mail) = (Namespace::default(), QueueName::new("mail").unwrap());
         let keys = QueueKeys::new(&namespace, &mail);
-        for key in keys.all() {
+        for key in keys.all().iter().chain(&keys.kept()) {
             assert_eq!(read(&namespace, key), Found::Queue(mail.clone()), "{key}");
         }
         let tag = Found::Tag(mail, "a}:b".to_owned());

@@ -33,6 +33,8 @@ mod events;
 #[cfg(feature = "queue")]
 pub mod failpoint;
 #[cfg(feature = "queue")]
+mod histogram;
+#[cfg(feature = "queue")]
 mod history;
 #[cfg(feature = "queue")]
 mod keys;
@@ -40,6 +42,8 @@ mod keys;
 mod lua;
 #[cfg(feature = "queue")]
 pub mod maintenance;
+#[cfg(feature = "queue")]
+mod measures;
 #[cfg(feature = "queue")]
 mod meta;
 #[cfg(feature = "queue")]
@@ -64,6 +68,8 @@ pub mod telemetry;
 pub mod testing;
 #[cfg(feature = "queue")]
 mod token;
+#[cfg(feature = "queue")]
+mod window;
 
 pub use access::{MAX_QUEUE_PATTERNS, QueueScope, Role};
 pub use backoff::{Backoff, MAX_BACKOFF};
@@ -91,19 +97,22 @@ pub use state::{JobState, TRANSITIONS};
 #[cfg(feature = "queue")]
 pub use crate::{
     events::{EventBatch, EventEntry, EventId, EventPositions, EventReader, Happening},
+    histogram::Histogram,
+    measures::{Gathered, Measured, Measures},
     pulse::{Pulse, PulseReport, Pulses},
     queue::{
         AuditEvent, AuditPage, AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage,
         BulkState, BulkStep, BulkTarget, Change, Claim, Claimed, ClaimedJob, ControlMessage,
         ControlReader, Damage, DamageKind, DeadLetterGroup, DeadLetters, Direction, Explanation,
         Extension, Finding, Force, Integrity, JobChanges, JobCount, JobPage, JobQueue, ListRequest,
-        LogPage, MAX_OVERLAP, MAX_TOKENS, Mend, NewBulk, NewToken, Obstacle, ObstacleReason, Order,
-        Outcome, Pause, QueueConfig, QueueControl, QueueSettings, Reaped, Report, RunningJob,
-        SettingsChange, Severity, StoreInfo, Submitted, Token, Tokens, Waiter, WorkerBeat,
-        WorkerSignal, WorkerState,
+        LogPage, MAX_OVERLAP, MAX_TOKENS, Mend, MetricsHistory, MetricsPoint, MetricsQuery,
+        NewBulk, NewToken, Obstacle, ObstacleReason, Order, Outcome, Pause, QueueConfig,
+        QueueControl, QueueSettings, Reaped, Report, RunningJob, SettingsChange, Severity,
+        StoreInfo, Submitted, Token, Tokens, Waiter, WorkerBeat, WorkerSignal, WorkerState,
     },
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},
     token::{TokenHash, TokenId, TokenText},
+    window::{MAX_POINTS, MetricsWindow},
 };
 
 /// The version of the records in Redis. A process refuses records that are newer.

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
+use crate::measures::Measures;
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
 use crate::queue::{JobQueue, QueueControl, WorkerBeat};
@@ -48,6 +49,8 @@ pub struct QueueSnapshot {
     pub oldest_waiting: Option<Duration>,
     /// Its settings and switches.
     pub control: QueueControl,
+    /// What workers measured in the minute before this one, and in this one.
+    pub measured: Measures,
 }
 
 /// Declares a struct of numbers that can be added up.
@@ -57,6 +60,14 @@ macro_rules! numbers {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub struct $type {
             $($(#[$field_doc])* pub $field: u64,)*
+        }
+
+        impl $type {
+            /// What was added since `before`; 0 of what was reset in between.
+            #[must_use]
+            pub const fn since(self, before: Self) -> Self {
+                Self { $($field: self.$field.saturating_sub(before.$field),)* }
+            }
         }
 
         impl std::ops::AddAssign for $type {
@@ -210,7 +221,7 @@ impl JobQueue {
     pub(crate) async fn queue_snapshot(&self, name: &QueueName) -> Result<QueueSnapshot> {
         let keys = self.core.keys(name);
         let reply = Call::new(&lua::STATS, &keys).run(&self.core.store).await?;
-        let (now, sizes, counters, oldest, config): StatsReply = reply;
+        let (now, sizes, counters, oldest, config, measures): StatsReply = reply;
         let [
             scheduled,
             blocked,
@@ -221,6 +232,14 @@ impl JobQueue {
             failed,
             cancelled,
         ] = sizes;
+        let mut measured = Measures::default();
+        // What can not be read tells nothing.
+        for measures in measures
+            .iter()
+            .filter_map(|packed| Measures::unpack(packed))
+        {
+            measured += &measures;
+        }
         let total = |name: &str| counters.get(name).copied().unwrap_or_default();
         Ok(QueueSnapshot {
             counts: Counts {
@@ -247,6 +266,7 @@ impl JobQueue {
             },
             oldest_waiting: u64::try_from(oldest).ok().map(Duration::from_millis),
             control: QueueControl::read(&config, StoreTime(now)),
+            measured,
             name: name.clone(),
         })
     }
@@ -270,13 +290,14 @@ impl JobQueue {
     }
 }
 
-/// Now, sizes of the sets, counters, age of the oldest waiting job, config.
+/// Now, sizes of the sets, counters, age of the oldest waiting job, config, what was measured lately.
 type StatsReply = (
     u64,
     [u64; 8],
     HashMap<String, u64>,
     i64,
     HashMap<String, String>,
+    Vec<Bytes>,
 );
 
 fn finished_job(queue: &QueueName, row: &[Bytes]) -> Option<FinishedJob> {

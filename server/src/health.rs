@@ -142,7 +142,9 @@ fn slow_store(round_trip: Duration) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use jobflow::{Counts, QueueControl, QueueName, StoreTime, Totals, WorkerBeat, WorkerSnapshot};
+    use jobflow::{
+        Counts, Measures, QueueControl, QueueName, StoreTime, Totals, WorkerBeat, WorkerSnapshot,
+    };
 
     use super::*;
 
@@ -156,6 +158,7 @@ mod tests {
             totals: Totals::default(),
             oldest_waiting: (waiting > 0).then(|| Duration::from_secs(oldest)),
             control: QueueControl::default(),
+            measured: Measures::default(),
         }
     }
 

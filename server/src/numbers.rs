@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jobflow::{
-    Counts, QueueControl, QueueName, QueueSnapshot, Snapshot, Totals, WorkerSnapshot, proto,
+    Counts, Measures, QueueControl, QueueName, QueueSnapshot, Snapshot, Totals, WorkerSnapshot,
+    proto,
 };
 
 use crate::rates::{Rates, sum};
@@ -19,10 +20,12 @@ pub(crate) fn all_queues(queues: &[QueueSnapshot]) -> QueueSnapshot {
         totals: Totals::default(),
         oldest_waiting: None,
         control: QueueControl::default(),
+        measured: Measures::default(),
     };
     for queue in queues {
         all.counts += queue.counts;
         all.totals += queue.totals;
+        all.measured += &queue.measured;
         all.oldest_waiting = all.oldest_waiting.max(queue.oldest_waiting);
     }
     all

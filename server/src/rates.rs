@@ -104,7 +104,7 @@ fn per_second(past: u64, now: u64, seconds: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use jobflow::{Counts, QueueControl, QueueSnapshot};
+    use jobflow::{Counts, Measures, QueueControl, QueueSnapshot};
 
     use super::*;
 
@@ -119,6 +119,7 @@ mod tests {
             totals,
             oldest_waiting: None,
             control: QueueControl::default(),
+            measured: Measures::default(),
         };
         Snapshot {
             time: StoreTime(ms),

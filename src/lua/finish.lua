@@ -8,8 +8,7 @@
 -- ERRORS   -
 -- EVENTS   completed, retrying, failed, scheduled, waiting, cancelled
 -- COST     O(jobs · log n), jobs ≤ 125, and as many trimmed of each kept set
-local args, now = ARGV, now_ms()
-local ids, jobs = {}, (#args - 3) / 5
+local args, now, ids, jobs = ARGV, now_ms(), {}, (#ARGV - 3) / 5
 for i = 1, jobs do ids[i] = args[5 * i - 1] end
 local found = call('HMGET', meta, unpack(ids))
 local now_text, now_bytes, none, first_attempt = integer(now), pack('<I6', now), pack('<I6', 0), pack('<HH', 0, 1)
@@ -57,8 +56,9 @@ if n == 0 then
   if call('EXISTS', counters) > 0 then count('lease_lost', lost) end
   return table.concat(verdicts)
 end
-local set = call('HMGET', config, 'keep_completed', 'keep_failed', 'keep_cancelled', 'draining')
+local set = call('HMGET', config, 'keep_completed', 'keep_failed', 'keep_cancelled', 'draining', 'second')
 call('ZREM', active, unpack(ended))
+begin_second(now, set[5])
 call('HSET', meta, unpack(packed))
 if #cleared > 0 then call('HDEL', results, unpack(cleared)) end
 if #stored > 0 then call('HSET', results, unpack(stored)) end

@@ -23,36 +23,36 @@ macro_rules! queue_script {
     };
 }
 
-queue_script!(SUBMIT, "prelude_submit.lua", "submit.lua");
-#[rustfmt::skip]
-queue_script!(REPLACE, "prelude_keep.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
-#[rustfmt::skip]
-queue_script!(CLAIM, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "claim.lua");
 queue_script!(
-    FINISH,
-    "prelude_keep.lua",
-    "prelude_finish.lua",
-    "finish.lua"
+    SUBMIT,
+    "prelude_count.lua",
+    "prelude_submit.lua",
+    "submit.lua"
 );
+#[rustfmt::skip]
+queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
+#[rustfmt::skip]
+queue_script!(CLAIM, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "claim.lua");
+#[rustfmt::skip]
+queue_script!(FINISH, "prelude_count.lua", "prelude_keep.lua", "prelude_finish.lua", "finish.lua");
 queue_script!(EXTEND, "extend.lua");
-queue_script!(REPORT, "report.lua");
+queue_script!(REPORT, "prelude_count.lua", "report.lua");
 #[rustfmt::skip]
-queue_script!(PROMOTE, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "promote.lua");
+queue_script!(PROMOTE, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "promote.lua");
 #[rustfmt::skip]
-queue_script!(REAP, "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "reap.lua");
+queue_script!(REAP, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "reap.lua");
 queue_script!(PRUNE, "prelude_keep.lua", "prune.lua");
 queue_script!(GET, "prelude_keep.lua", "prelude_control.lua", "get.lua");
 queue_script!(LIST, "prelude_look.lua", "list.lua");
-queue_script!(STATS, "stats.lua");
+queue_script!(STATS, "prelude_count.lua", "stats.lua");
 queue_script!(RECENT, "recent.lua");
 queue_script!(KINDS, "kinds.lua");
+#[rustfmt::skip]
+queue_script!(MEASURE, "prelude_count.lua", "prelude_measure.lua", "measure.lua");
+queue_script!(QUERY, "prelude_count.lua", "query.lua");
 
-queue_script!(
-    CANCEL,
-    "prelude_keep.lua",
-    "prelude_control.lua",
-    "cancel.lua"
-);
+#[rustfmt::skip]
+queue_script!(CANCEL, "prelude_count.lua", "prelude_keep.lua", "prelude_control.lua", "cancel.lua");
 queue_script!(
     RETRY,
     "prelude_keep.lua",
@@ -80,6 +80,7 @@ queue_script!(
 
 queue_script!(
     CHECK,
+    "prelude_count.lua",
     "prelude_keep.lua",
     "prelude_control.lua",
     "prelude_pause.lua",
@@ -100,6 +101,7 @@ queue_script!(
 );
 queue_script!(
     DELETE_QUEUE,
+    "prelude_count.lua",
     "prelude_keep.lua",
     "prelude_control.lua",
     "delete_queue.lua"

@@ -86,10 +86,6 @@ local function publish(...)
   call('XADD', events, 'MAXLEN', '~', EVENT_ENTRIES, '*', ...)
 end
 
-local function count(name, by)
-  if by > 0 then call('HINCRBY', counters, name, by) end
-end
-
 -- A tag's index: the jobs that have it, by the time of their submit.
 local function tag_key(tag)
   return sub(specs, 1, -6) .. 'tag:' .. tag

@@ -38,7 +38,7 @@ local function submit_jobs(rival_of, make_way)
   if #keys > 0 then
     for i, id in ipairs(call('HMGET', idem, unpack(keys))) do by_key[keys[i]] = id or nil end
   end
-  local set, room = call('HMGET', config, 'draining', 'max_waiting', 'durability'), math.huge
+  local set, room = call('HMGET', config, 'draining', 'max_waiting', 'durability', 'second'), math.huge
   if durability ~= '*' and durability ~= (set[3] or '') then return { now, { 0, set[3] or '' }, {}, 0 } end
   if set[2] then
     room = tonumber(set[2]) - call('ZCARD', waiting) - call('ZCARD', parked) - call('ZCARD', scheduled)
@@ -105,6 +105,7 @@ local function submit_jobs(rival_of, make_way)
   end
 
   call('HSET', specs, unpack(new_specs))
+  begin_second(now, set[4])
   if metas > 0 then call('HSET', meta, unpack(new_metas)) end
   if entries > 0 then call('HSET', idem, unpack(new_keys)) end
   if #tagged > 0 then

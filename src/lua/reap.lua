@@ -1,6 +1,6 @@
 -- reap: take jobs back whose lease ran out: to the head of their band, or to failed over the crash cap.
--- KEYS     meta results waiting active scheduled retrying blocked failed cancelled idem counters wake events config
---          parked history
+-- KEYS     specs meta results waiting active scheduled retrying blocked failed cancelled idem counters wake events
+--          config parked history
 -- ARGV     1 limit  2 crash_cap
 -- RETURNS  {put back, failed}
 -- ERRORS   CORRUPT_RECORD, WORKER_LOST (as the job's error: it has failed)

@@ -1,5 +1,5 @@
 -- report: take in what handlers say of their attempts, progress and log lines, each fenced by its token.
--- KEYS     meta active counters events progress logs
+-- KEYS     specs meta waiting active counters events config parked progress logs
 -- ARGV     per report: id, token (6 bytes), percent (1 byte) and message or '', number of lines, the
 --          lines; an id once
 -- RETURNS  {'taken' | 'LEASE_LOST', …}

@@ -4,7 +4,7 @@
 -- ARGV     -
 -- RETURNS  {now_ms, {scheduled, blocked, waiting, active, retrying, completed, failed, cancelled},
 --          {counter, value, …}, ms for which the oldest waiting job has been waiting or -1,
---          {name in the config, value, …}}
+--          {name in the config, value, …}, {measures of the last minute and of this one}}
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(bands · log n), ten bands
@@ -31,4 +31,10 @@ if #heads > 0 then
     if ready > 0 then oldest = math.max(oldest, now - ready) end
   end
 end
-return { now, sizes, call('HGETALL', counters), oldest, call('HGETALL', config) }
+
+-- What was measured since the last minute began that is over: the row of this minute has that of the last.
+local measured, rows = {}, call('XREVRANGE', kept_key('minutes'), '+', '-', 'COUNT', 2)
+local function is_new(row) return row and now - tonumber(row[1]:match('^%d+')) < 120000 end
+if is_new(rows[1]) then measured[1] = call('HGET', kept_key('measures'), 'm') or nil end
+if is_new(rows[2]) and rows[1][2][3] == 'k' then measured[#measured + 1] = rows[1][2][4] end
+return { now, sizes, call('HGETALL', counters), oldest, call('HGETALL', config), measured }

@@ -193,7 +193,10 @@ impl JobQueue {
     ) -> Result<()> {
         let namespace = &self.core.config.namespace;
         let mut known = indexes;
-        known.extend(queues.iter().flat_map(|q| self.core.keys(q).all().to_vec()));
+        for queue in queues {
+            let keys = self.core.keys(queue);
+            known.extend(keys.all().iter().cloned().chain(keys.kept()));
+        }
         known.extend([keys::queues(namespace), keys::workers(namespace)]);
         known.extend([keys::layout, keys::bulks, keys::running_bulks].map(|key| key(namespace)));
         known.extend([keys::tokens(namespace), keys::audit(namespace)]);

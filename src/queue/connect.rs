@@ -89,6 +89,10 @@ pub struct StoreInfo {
     pub version: String,
     /// How long it took to answer.
     pub round_trip: Duration,
+    /// How many bytes it uses, all servers of a cluster together.
+    pub used_memory: u64,
+    /// How many it may use; 0 when nothing but the machine limits it.
+    pub max_memory: u64,
 }
 
 /// The queues of one namespace. Cloning is cheap and shares the connections.
@@ -200,7 +204,7 @@ impl JobQueue {
 
     /// Reads the mark of the layout with a command and its option.
     async fn check_store_with(&self, read: &[&str]) -> Result<StoreInfo> {
-        let mut found = Err(Error::StoreUnavailable);
+        let mut found: Result<StoreInfo> = Err(Error::StoreUnavailable);
         let nodes = self.core.store.nodes().await?;
         let is_cluster = nodes.len() > 1;
         for node in nodes {
@@ -219,11 +223,24 @@ impl JobQueue {
                 let policy = policy.to_owned();
                 return Err(Error::StoreUnsafe { policy });
             }
-            found = found.or_else(|_| {
-                Ok(StoreInfo {
+            let (used_memory, max_memory) = (info.number("used_memory"), info.number("maxmemory"));
+            found = Ok(match found {
+                Ok(first) => StoreInfo {
+                    used_memory: first.used_memory + used_memory,
+                    // Where one server has no limit, all of them together have none.
+                    max_memory: if first.max_memory > 0 && max_memory > 0 {
+                        first.max_memory + max_memory
+                    } else {
+                        0
+                    },
+                    ..first
+                },
+                Err(_) => StoreInfo {
                     version: info.text("redis_version").to_owned(),
                     round_trip: asked.elapsed(),
-                })
+                    used_memory,
+                    max_memory,
+                },
             });
         }
         let found = found?;

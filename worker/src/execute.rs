@@ -20,6 +20,7 @@ use crate::context::{CancelReason, Context};
 use crate::handlers::{Handler, HandlerFuture, Handlers};
 use crate::health::Health;
 use crate::lease::{HeldLease, Lease, Leases};
+use crate::measured::MeasuredQueues;
 use crate::posture::Posture;
 use crate::shutdown::Steps;
 use crate::stats::WorkerStats;
@@ -49,6 +50,7 @@ pub(crate) struct Crew {
     storing: Arc<Semaphore>,
     /// Those that were warned of.
     unhandled_kinds: Mutex<HashSet<Kind>>,
+    pub(crate) measured: MeasuredQueues,
 }
 
 /// The place of an attempt among those that may run at once.
@@ -254,12 +256,12 @@ fn error(code: &str, message: String) -> JobError {
 /// Stores the outcome. While the store is away it tries again until the lease
 /// is over; then the reaper hands the job on.
 async fn finish(crew: &Crew, queue: &JobQueue, mut outcome: Outcome, lease: &Lease) {
-    let job = lease.job();
+    let (job, ran) = (lease.job(), lease.age());
     // Said once for all attempts by the claims, which fail at the same time.
     let mut pauses = Pauses::default();
     loop {
         let refusal = match queue.finish(job, outcome.clone()).await {
-            Ok(state) => return crew.count(job, &outcome, state),
+            Ok(state) => return crew.count(job, &outcome, state, ran),
             Err(refusal) => refusal,
         };
         let left = lease.fence().saturating_duration_since(Instant::now());
@@ -296,6 +298,7 @@ impl Crew {
             steps,
             storing: Arc::new(Semaphore::new(concurrency)),
             unhandled_kinds: Mutex::default(),
+            measured: MeasuredQueues::default(),
         }
     }
 
@@ -362,7 +365,8 @@ impl Crew {
         }
     }
 
-    fn count(&self, job: &ClaimedJob, outcome: &Outcome, state: JobState) {
+    fn count(&self, job: &ClaimedJob, outcome: &Outcome, state: JobState, ran: Duration) {
+        self.measured.add(job, outcome, state, ran);
         if let Outcome::Error(error) | Outcome::ErrorAfter(_, error) | Outcome::Fail(error) =
             outcome
         {

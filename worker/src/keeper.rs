@@ -115,7 +115,7 @@ impl Keep {
         let id = beat.id.clone();
         tokio::select! {
             () = end.cancelled() => {}
-            // The five never end. Apart from each other, so that a call that
+            // The six never end. Apart from each other, so that a call that
             // hangs does not keep the fences from being watched.
             _ = async { tokio::join!(
                 self.extend_all(),
@@ -123,7 +123,11 @@ impl Keep {
                 self.end_overdue(),
                 self.listen(&id),
                 self.beat_on(beat),
+                self.tell_measures_on(),
             ) } => {}
+        }
+        if timeout(FAREWELL, self.tell_measures()).await.is_err() {
+            tracing::debug!("what was measured last is not told");
         }
         match timeout(FAREWELL, self.queue.forget_worker(&id)).await {
             Ok(Ok(())) => {}
@@ -222,6 +226,23 @@ impl Keep {
                 if worker == this_worker {
                     self.crew.posture.obey(signal);
                 }
+            }
+        }
+    }
+
+    /// As often as the beats, but apart from them: a full store takes those.
+    async fn tell_measures_on(&self) {
+        loop {
+            tokio::time::sleep(BEAT_EVERY).await;
+            self.tell_measures().await;
+        }
+    }
+
+    async fn tell_measures(&self) {
+        for (name, gathered) in self.crew.measured.take() {
+            if let Err(error) = self.queue.measure(&name, &gathered).await {
+                tracing::debug!(queue = %name, %error, "what was measured is told later");
+                self.crew.measured.put_back(name, &gathered);
             }
         }
     }

@@ -70,6 +70,7 @@ pub mod handlers;
 mod execute;
 mod keeper;
 mod lease;
+mod measured;
 mod resting;
 mod run;
 

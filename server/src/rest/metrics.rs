@@ -262,7 +262,7 @@ const fn large(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use jobflow::{QueueControl, QueueName};
+    use jobflow::{Measures, QueueControl, QueueName};
 
     use super::*;
 
@@ -276,6 +276,7 @@ mod tests {
             totals: Totals::default(),
             oldest_waiting: None,
             control: QueueControl::default(),
+            measured: Measures::default(),
         }
     }
 

@@ -143,8 +143,9 @@ impl Dump {
 
 /// The keys that `docs/redis-layout.md` names.
 fn is_known(name: &str) -> bool {
-    const OF_A_QUEUE: [&str; 7] = [
-        "idem", "counters", "wake", "events", "config", "expiring", "bulk",
+    const OF_A_QUEUE: [&str; 11] = [
+        "idem", "counters", "wake", "events", "config", "expiring", "bulk", "seconds", "minutes",
+        "hours", "measures",
     ];
     const OF_A_NAMESPACE: [&str; 9] = [
         "layout",
