@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::job::{Namespace, QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
 use crate::options::{DEFAULT_CRASH_CAP, Retention};
+use crate::queue::StoreInfo;
 use crate::queue::finish::{self, PreparedFinish};
 use crate::queue::info::Info;
 use crate::queue::report::{self, PreparedReport};
@@ -80,19 +81,6 @@ impl QueueConfig {
         }
         Ok(())
     }
-}
-
-/// What is known of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreInfo {
-    /// Of the Redis server, for example `7.0.15`.
-    pub version: String,
-    /// How long it took to answer.
-    pub round_trip: Duration,
-    /// How many bytes it uses, all servers of a cluster together.
-    pub used_memory: u64,
-    /// How many it may use; 0 when nothing but the machine limits it.
-    pub max_memory: u64,
 }
 
 /// The queues of one namespace. Cloning is cheap and shares the connections.
@@ -223,24 +211,10 @@ impl JobQueue {
                 let policy = policy.to_owned();
                 return Err(Error::StoreUnsafe { policy });
             }
-            let (used_memory, max_memory) = (info.number("used_memory"), info.number("maxmemory"));
+            let info = StoreInfo::read(&info, asked.elapsed());
             found = Ok(match found {
-                Ok(first) => StoreInfo {
-                    used_memory: first.used_memory + used_memory,
-                    // Where one server has no limit, all of them together have none.
-                    max_memory: if first.max_memory > 0 && max_memory > 0 {
-                        first.max_memory + max_memory
-                    } else {
-                        0
-                    },
-                    ..first
-                },
-                Err(_) => StoreInfo {
-                    version: info.text("redis_version").to_owned(),
-                    round_trip: asked.elapsed(),
-                    used_memory,
-                    max_memory,
-                },
+                Ok(others) => others.and(&info),
+                Err(_) => info,
             });
         }
         let found = found?;
