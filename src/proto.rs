@@ -27,6 +27,8 @@ mod job;
 #[cfg(feature = "queue")]
 mod look;
 #[cfg(feature = "queue")]
+mod past;
+#[cfg(feature = "queue")]
 mod queue;
 mod submit;
 #[cfg(feature = "queue")]
@@ -37,6 +39,8 @@ mod worker;
 
 #[cfg(feature = "queue")]
 pub use change::{job_changes, settings_changes};
+#[cfg(feature = "queue")]
+pub use past::percentiles;
 #[cfg(feature = "queue")]
 pub use token::role;
 pub use values::{duration, duration_from, known, timestamp, timestamp_from};

@@ -11,7 +11,7 @@ use crate::args::{Color, Form};
 use crate::client::Submission;
 use crate::error::{Error, Exit, Result};
 use crate::list::List;
-use crate::view::{self, Item, job, metrics};
+use crate::view::{self, Item, history, job, metrics};
 
 pub(crate) struct Output {
     form: Form,
@@ -98,6 +98,18 @@ impl Output {
         match self.form {
             Form::Table => self.text(&metrics::text(numbers)),
             Form::Json | Form::Jsonl => self.json(&metrics::Metrics::new(numbers)),
+            Form::Id => Ok(()),
+        }
+    }
+
+    pub(crate) fn history(&mut self, past: &proto::QueryMetricsResponse) -> io::Result<()> {
+        match self.form {
+            Form::Table => self.text(&history::text(past)),
+            Form::Json => self.json(&history::History::new(past)),
+            Form::Jsonl => {
+                let mut points = past.points.iter().map(history::Point::new);
+                points.try_for_each(|point| self.json_line(&point))
+            }
             Form::Id => Ok(()),
         }
     }

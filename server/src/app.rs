@@ -106,8 +106,11 @@ impl App {
 
 async fn look(queue: JobQueue, store: StoreWatch) -> Result<Seen> {
     let snapshot = queue.snapshot().await?;
-    let refusal = store.refusal();
-    Ok(Seen { snapshot, refusal })
+    Ok(Seen {
+        snapshot,
+        refusal: store.refusal(),
+        memory: store.memory(),
+    })
 }
 
 #[expect(

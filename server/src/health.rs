@@ -19,11 +19,14 @@ pub(crate) struct Seen {
     pub(crate) snapshot: Snapshot,
     /// Why it gets no jobs although it answers.
     pub(crate) refusal: Option<Error>,
+    pub(crate) memory: Option<proto::StoreMemory>,
 }
 
 /// Judges what was seen, or why nothing was.
 pub(crate) fn judge(seen: Result<&Seen, &Error>, loops: &[PulseReport]) -> proto::Health {
-    let Seen { snapshot, refusal } = match seen {
+    let Seen {
+        snapshot, refusal, ..
+    } = match seen {
         Ok(seen) => seen,
         Err(error) => return unanswered(error, loops),
     };
@@ -191,6 +194,7 @@ mod tests {
         Seen {
             snapshot,
             refusal: None,
+            memory: None,
         }
     }
 

@@ -165,9 +165,11 @@ impl Shared {
     fn publish(&self, past: &mut Past, polled: Result<Seen>) {
         let health = judge(polled.as_ref(), &self.pulses.reports());
         match polled {
-            Ok(Seen { snapshot, .. }) => {
+            Ok(Seen {
+                snapshot, memory, ..
+            }) => {
                 let rates = past.rates.observe(&snapshot);
-                past.last = numbers::message(&snapshot, &rates, health);
+                past.last = numbers::message(&snapshot, &rates, health, memory);
             }
             Err(_) => {
                 past.last.health = Some(health);

@@ -49,6 +49,7 @@ impl Store {
         Ok(Seen {
             snapshot,
             refusal: None,
+            memory: None,
         })
     }
 

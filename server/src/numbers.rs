@@ -7,7 +7,7 @@ use jobflow::{
     proto,
 };
 
-use crate::rates::{Rates, sum};
+use crate::rates::{self, Rates};
 
 /// A worker that has not been heard of for three beats is not counted on.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -52,8 +52,10 @@ pub(crate) fn message(
     snapshot: &Snapshot,
     rates: &Rates,
     health: proto::Health,
+    memory: Option<proto::StoreMemory>,
 ) -> proto::StreamMetricsResponse {
-    let all = proto::Queue::from(&all_queues(&snapshot.queues));
+    let sum = all_queues(&snapshot.queues);
+    let all = proto::Queue::from(&sum);
     let queues = snapshot.queues.iter().map(|queue| proto::QueueMetrics {
         queue: Some(proto::Queue {
             // For whoever changes settings, and they read the queue anew.
@@ -61,6 +63,8 @@ pub(crate) fn message(
             ..queue.into()
         }),
         rates: rates.get(&queue.name).copied(),
+        wait: proto::percentiles(&queue.measured.wait),
+        run: proto::percentiles(&queue.measured.run),
     });
     proto::StreamMetricsResponse {
         sequence: 0,
@@ -69,11 +73,14 @@ pub(crate) fn message(
         health: Some(health),
         counts: all.counts,
         totals: all.totals,
-        rates: Some(sum(rates)),
+        rates: Some(rates::sum(rates)),
         queues: queues.collect(),
         workers: Some(worker_metrics(&snapshot.workers)),
         recent_jobs: snapshot.recent.iter().map(Into::into).collect(),
         server_id: String::new(),
         oldest_waiting_age: all.oldest_waiting_age,
+        wait: proto::percentiles(&sum.measured.wait),
+        run: proto::percentiles(&sum.measured.run),
+        store_memory: memory,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobflow::{Error, JobQueue, Pulses, Result, StoreInfo};
+use jobflow::{Error, JobQueue, Pulses, Result, StoreInfo, proto};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,17 @@ impl StoreWatch {
     pub(crate) fn version(&self) -> Option<String> {
         match &*self.state.borrow() {
             StoreState::Usable(info) => Some(info.version.clone()),
+            StoreState::Unchecked | StoreState::Unusable(_) => None,
+        }
+    }
+
+    /// What the store used when it was last checked.
+    pub(crate) fn memory(&self) -> Option<proto::StoreMemory> {
+        match &*self.state.borrow() {
+            StoreState::Usable(info) => Some(proto::StoreMemory {
+                used_bytes: info.used_memory.try_into().unwrap_or(i64::MAX),
+                max_bytes: info.max_memory.try_into().unwrap_or(i64::MAX),
+            }),
             StoreState::Unchecked | StoreState::Unusable(_) => None,
         }
     }

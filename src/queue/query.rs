@@ -6,6 +6,7 @@
 //! that is written it is gathered under `measures`. Where there is no row
 //! nothing was counted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use crate::window::MetricsWindow;
 const STEP: usize = 250;
 /// Queues that are read at once.
 const QUEUES_AT_ONCE: usize = 8;
+/// Kinds that are named.
+const KINDS: usize = 32;
 
 /// Which stretch of the past, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +52,8 @@ pub struct MetricsHistory {
     pub since: Option<StoreTime>,
     /// A point for each step, in order, also where nothing happened.
     pub points: Vec<MetricsPoint>,
+    /// The kinds that are told apart in this time, by name, at most 32.
+    pub kinds: BTreeSet<Kind>,
 }
 
 /// What happened in one step.
@@ -113,8 +118,8 @@ impl JobQueue {
             let queue = missing.clone();
             return Err(Error::QueueNotFound { queue });
         }
-        let read = query.queues.iter().map(|queue| async move {
-            let keys = self.core.keys(queue);
+        let read = query.queues.iter().cloned().map(|queue| async move {
+            let keys = self.core.keys(&queue);
             self.read_source(&keys, kind, window).await
         });
         let mut read = stream::iter(read).buffer_unordered(QUEUES_AT_ONCE);
@@ -169,6 +174,7 @@ struct Source<'a> {
     window: MetricsWindow,
     since: Option<StoreTime>,
     points: Vec<MetricsPoint>,
+    kinds: BTreeSet<Kind>,
     /// The row before, and its totals.
     last: Option<(StoreTime, Row)>,
     /// Of how many points it is known how many jobs waited when they ended.
@@ -183,6 +189,7 @@ impl<'a> Source<'a> {
             window,
             since: None,
             points: points.collect(),
+            kinds: BTreeSet::new(),
             last: None,
             ended: 0,
         }
@@ -214,6 +221,10 @@ impl<'a> Source<'a> {
         let Some(point) = point.and_then(|point| self.points.get_mut(point)) else {
             return;
         };
+        for name in measures.chunks_exact(2).map(|pair| &pair[0]) {
+            let name = name.strip_prefix(prefix.as_bytes()).unwrap_or_default();
+            name_kind(&mut self.kinds, name);
+        }
         let name = self.kind.map_or("", Kind::as_str);
         let own = measures
             .chunks_exact(2)
@@ -254,6 +265,9 @@ impl<'a> Source<'a> {
         for (point, more) in self.points.iter_mut().zip(&other.points) {
             point.add(more);
         }
+        for kind in &other.kinds {
+            name_kind(&mut self.kinds, kind.as_str().as_bytes());
+        }
         self.since = match (self.since, other.since) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -272,8 +286,17 @@ impl<'a> Source<'a> {
             window,
             since: self.since,
             points: self.points,
+            kinds: self.kinds,
         }
     }
+}
+
+/// All kinds together have an empty name, and are none.
+fn name_kind(kinds: &mut BTreeSet<Kind>, name: &[u8]) {
+    let kind = std::str::from_utf8(name)
+        .ok()
+        .and_then(|name| Kind::new(name).ok());
+    kinds.extend(kind.filter(|_| kinds.len() < KINDS));
 }
 
 /// The totals of a row, and how many jobs waited.

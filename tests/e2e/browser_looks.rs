@@ -8,6 +8,7 @@ use jobflow::JobState;
 use jobflow::testing::wait_for;
 use serde_json::json;
 
+use crate::past::remember_a_month;
 use crate::rest::Rest;
 use crate::system::{System, figure, output_folder};
 use crate::webdriver::Browser;
@@ -26,6 +27,11 @@ async fn pages(system: &System) -> Vec<(&'static str, String, &'static str)> {
         ),
         page("queues", "/ui/queues", "[data-queue=reports]"),
         page("queue", "/ui/queues/reports", "[data-testid=paused]"),
+        page(
+            "history",
+            "/ui/queues/mail?span=24h",
+            "[data-testid=past-run] .line",
+        ),
         page("dead", "/ui/dead", ".group"),
         page("workers", "/ui/workers", ".worker"),
         page("events", "/ui/events", ".event-row"),
@@ -38,6 +44,8 @@ async fn pages(system: &System) -> Vec<(&'static str, String, &'static str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_is_readable_and_can_be_used_by_everybody() {
     let mut system = System::start().await;
+    remember_a_month(&system, "mail", 13.0).await;
+    remember_a_month(&system, "images", 12.0).await;
     workers(&mut system).await;
     let load = tokio::spawn(lively(system.rest()));
     let pages = pages(&system).await;

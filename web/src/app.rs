@@ -111,7 +111,7 @@ fn page(route: &Route, state: &Rc<State>, emit: &Callback<Event>) -> Html {
         Route::Jobs(view) => html! { <Jobs view={view.clone()} /> },
         Route::Job(id) => html! { <JobPage id={id.clone()} /> },
         Route::Queues => html! { <Queues /> },
-        Route::Queue(name) => html! { <QueuePage name={name.clone()} /> },
+        Route::Queue(view) => html! { <QueuePage view={view.clone()} /> },
         Route::Dead => html! { <Dead /> },
         Route::Workers => html! { <Workers /> },
         Route::Events(filter) => html! { <Events filter={filter.clone()} /> },

@@ -1,10 +1,10 @@
 //! The jobs that became final last, as the tab has seen them. Pure.
 
-use std::{collections::VecDeque, rc::Rc, time::Duration};
+use std::{collections::VecDeque, rc::Rc};
 
 use jobflow::JobState;
 
-use crate::model::{Finished, Times};
+use crate::model::Finished;
 
 /// Rows of either list.
 pub(crate) const LENGTH: usize = 50;
@@ -79,57 +79,14 @@ impl Feed {
     pub(crate) fn failure_count(&self) -> usize {
         self.failures.len()
     }
-
-    /// Median and 95th percentile of wait and run time over the rows.
-    pub(crate) fn timings(&self) -> Option<Timings> {
-        let rows = self.rows();
-        let sorted = |of: fn(&Times) -> Duration| {
-            let known = rows.iter().filter_map(|job| job.times.as_ref());
-            let mut times: Vec<_> = known.map(of).collect();
-            times.sort_unstable();
-            times
-        };
-        let wait = sorted(|times| times.waited);
-        let run = sorted(|times| times.ran);
-        if run.is_empty() {
-            return None;
-        }
-        Some(Timings {
-            jobs: run.len(),
-            wait_p50: quantile(&wait, 50),
-            wait_p95: quantile(&wait, 95),
-            wait_p99: quantile(&wait, 99),
-            run_p50: quantile(&run, 50),
-            run_p95: quantile(&run, 95),
-            run_p99: quantile(&run, 99),
-        })
-    }
-}
-
-/// How long the listed jobs waited and ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timings {
-    pub(crate) jobs: usize,
-    pub(crate) wait_p50: Duration,
-    pub(crate) wait_p95: Duration,
-    pub(crate) wait_p99: Duration,
-    pub(crate) run_p50: Duration,
-    pub(crate) run_p95: Duration,
-    pub(crate) run_p99: Duration,
-}
-
-/// The smallest value that at least `percent` of the values do not exceed.
-fn quantile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::Times;
 
     fn job(number: u64, state: JobState) -> Rc<Finished> {
         Rc::new(Finished {
@@ -190,35 +147,5 @@ mod tests {
         feed.hold(false, 78);
         assert_eq!(ids(&feed), ["job-2", "job-1"]);
         assert_eq!(feed.held_since(), None);
-    }
-
-    #[test]
-    fn unknown_times_are_left_out_of_the_timings() {
-        let mut unknown = Finished::clone(&job(9, JobState::Completed));
-        unknown.times = None;
-        let unknown = Rc::new(unknown);
-        let mut feed = Feed::default();
-        feed.merge(std::slice::from_ref(&unknown));
-        assert_eq!(feed.timings(), None);
-        feed.merge(&[unknown, job(4, JobState::Completed)]);
-        let timings = feed.timings().expect("one known");
-        assert_eq!(timings.jobs, 1);
-        assert_eq!(timings.wait_p50, Duration::from_millis(4));
-    }
-
-    #[test]
-    fn timings_are_of_the_rows_that_are_shown() {
-        let mut feed = Feed::default();
-        assert_eq!(feed.timings(), None);
-        let jobs: Vec<_> = (1..=20)
-            .rev()
-            .map(|number| job(number, JobState::Completed))
-            .collect();
-        feed.merge(&jobs);
-        let timings = feed.timings().expect("rows");
-        assert_eq!(timings.jobs, 20);
-        assert_eq!(timings.wait_p50, Duration::from_millis(10));
-        assert_eq!(timings.wait_p95, Duration::from_millis(19));
-        assert_eq!(timings.run_p95, Duration::from_millis(190));
     }
 }

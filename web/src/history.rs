@@ -24,6 +24,17 @@ pub(crate) struct Point {
     pub(crate) counts: Counts,
     /// Whether the line leads here from the point before.
     pub(crate) joined: bool,
+    /// Whether this tab saw it: what was read from the store knows of the counts
+    /// no more than how many jobs waited.
+    pub(crate) seen: bool,
+}
+
+/// A second of the past as the store has kept it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Second {
+    pub(crate) end: u64,
+    pub(crate) rates: Rates,
+    pub(crate) waiting: u64,
 }
 
 /// Points in the order of time, and the numbers that the next one starts from.
@@ -62,6 +73,7 @@ impl History {
             rates: rates_between(&base, &snapshot.totals, passed),
             counts: snapshot.counts,
             joined: passed <= GAP_MS && !self.points.is_empty(),
+            seen: true,
         });
         self.base = Some((time, snapshot.totals));
         // One point beyond the edge, so that the line runs out of the picture.
@@ -72,6 +84,39 @@ impl History {
         {
             self.points.pop_front();
         }
+    }
+
+    /// Fills in what this tab did not see: before it was opened, and while it was
+    /// hidden or cut off.
+    pub(crate) fn fill(&mut self, seconds: &[Second]) {
+        let is_near =
+            |point: &Point, second: &Second| point.time.abs_diff(second.end) < RESOLUTION_MS;
+        // A mean over a gap is worth less than its seconds.
+        self.points
+            .retain(|point| point.joined || !seconds.iter().any(|second| is_near(point, second)));
+        let mut all: Vec<_> = self.points.drain(..).collect();
+        let seen = all.len();
+        for second in seconds {
+            if !all[..seen].iter().any(|point| is_near(point, second)) {
+                all.push(Point {
+                    time: second.end,
+                    rates: second.rates,
+                    counts: Counts {
+                        waiting: second.waiting,
+                        ..Counts::default()
+                    },
+                    joined: true,
+                    seen: false,
+                });
+            }
+        }
+        all.sort_by_key(|point| point.time);
+        let mut before = None;
+        for point in &mut all {
+            point.joined = before.is_some_and(|before| point.time - before <= GAP_MS);
+            before = Some(point.time);
+        }
+        self.points.extend(all);
     }
 
     /// By how many per second the waiting jobs grow (above zero) or shrink;
@@ -159,6 +204,41 @@ mod tests {
         let history = history(&[(0, 0), (1_000, 1), (2_000, 2), (60_000, 3)]);
         let joined: Vec<_> = history.points().iter().map(|point| point.joined).collect();
         assert_eq!(joined, [false, true, false]);
+    }
+
+    #[test]
+    fn the_past_is_filled_in_and_what_was_seen_stays() {
+        let second = |end, submitted| Second {
+            end,
+            rates: Rates {
+                submitted,
+                ..Rates::default()
+            },
+            waiting: 7,
+        };
+        let mut history = history(&[(100_000, 0), (101_000, 5), (102_000, 10)]);
+        let past: Vec<_> = (60..=102).map(|n| second(n * 1_000, 1.0)).collect();
+        history.fill(&past);
+        let points = history.points();
+        assert_eq!(points.len(), 43);
+        assert!(points.iter().skip(1).all(|point| point.joined) && !points[0].joined);
+        let seen: Vec<_> = points.iter().filter(|point| point.seen).collect();
+        assert_eq!(
+            (seen.len(), seen[0].time),
+            (1, 102_000),
+            "the first one begins a line"
+        );
+        assert!((seen[0].rates.submitted - 5.0).abs() < 1e-9);
+        // Cut off for half a minute: the mean over it makes way.
+        let mut snapshot = snapshot(70);
+        snapshot.counts.waiting = 3;
+        history.push(132_000, &snapshot);
+        assert!(!history.points().back().expect("points").joined);
+        let past: Vec<_> = (60..=132).map(|n| second(n * 1_000, 2.0)).collect();
+        history.fill(&past);
+        assert_eq!(history.points().len(), 73);
+        let last = history.points().back().expect("points");
+        assert!(last.joined && (last.rates.submitted - 2.0).abs() < 1e-9);
     }
 
     #[test]

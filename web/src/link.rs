@@ -54,8 +54,10 @@ async fn follow(emit: &Callback<Event>, heard: &mut bool) -> Problem {
         Err(problem) => return problem,
     };
     *heard = true;
+    let time = first.time;
     emit.emit(Event::Received(Box::new(first)));
     let _introduction = introduce(emit.clone());
+    let _memory = time.map(|time| remember(emit.clone(), time));
     loop {
         match next(&mut metrics).await {
             Ok(snapshot) => emit.emit(Event::Received(Box::new(snapshot))),
@@ -66,6 +68,16 @@ async fn follow(emit: &Callback<Event>, heard: &mut bool) -> Problem {
 
 async fn next(metrics: &mut Metrics) -> Answered<Snapshot> {
     within(SILENCE_MS, metrics.next()).await
+}
+
+/// Asks what happened while nobody looked, beside the stream.
+fn remember(emit: Callback<Event>, now: u64) -> Work {
+    follow::spawn(async move {
+        // Without it the line begins where this tab began to look.
+        if let Ok(seconds) = Api::last_seconds(now).await {
+            emit.emit(Event::Remembered(seconds));
+        }
+    })
 }
 
 /// Asks beside the stream: the numbers do not wait for the name of the server.

@@ -17,6 +17,7 @@ mod timeline;
 
 mod feed;
 mod history;
+mod past;
 mod plot;
 mod store;
 

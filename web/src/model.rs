@@ -24,6 +24,28 @@ pub(crate) struct Snapshot {
     /// Newest first.
     pub(crate) recent: Vec<Rc<Finished>>,
     pub(crate) oldest_waiting: Option<Duration>,
+    /// Of attempts that ended in the last minutes.
+    pub(crate) wait: Option<Quantiles>,
+    pub(crate) run: Option<Quantiles>,
+    pub(crate) memory: Option<Memory>,
+}
+
+/// How long attempts took, each within 5 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Quantiles {
+    /// Of how many.
+    pub(crate) count: u64,
+    pub(crate) p50: Duration,
+    pub(crate) p95: Duration,
+    pub(crate) p99: Duration,
+}
+
+/// What the store uses, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) used: u64,
+    /// How much it may use; 0 when only its machine limits it.
+    pub(crate) max: u64,
 }
 
 /// How many jobs are in each state now.

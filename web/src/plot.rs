@@ -126,6 +126,7 @@ mod tests {
             },
             counts: Counts::default(),
             joined,
+            seen: true,
         }
     }
 

@@ -4,6 +4,8 @@
 use form_urlencoded::{Serializer, parse};
 use jobflow::JobState;
 
+use crate::past::Span;
+
 /// Below this the server answers with the page; above it with its APIs.
 const ROOT: &str = "/ui/";
 
@@ -14,13 +16,22 @@ pub(crate) enum Route {
     Jobs(JobsView),
     Job(String),
     Queues,
-    Queue(String),
+    Queue(QueueView),
     Dead,
     Workers,
     /// With the filter of what is followed.
     Events(String),
     Settings,
     Missing(String),
+}
+
+/// Which queue, and how far back and of which kind its history is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct QueueView {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    /// All kinds together when empty.
+    pub(crate) kind: String,
 }
 
 /// Which jobs are listed.
@@ -68,7 +79,10 @@ impl JobsView {
 impl Route {
     /// The page of a queue.
     pub(crate) fn queue(name: &str) -> Self {
-        Self::Queue(name.to_owned())
+        Self::Queue(QueueView {
+            name: name.to_owned(),
+            ..QueueView::default()
+        })
     }
 
     /// The page of a path and a query, as the address bar has them.
@@ -94,7 +108,13 @@ impl Route {
             }),
             ("jobs", Some(id)) => Self::Job(id.to_owned()),
             ("queues", None) => Self::Queues,
-            ("queues", Some(name)) => Self::Queue(name.to_owned()),
+            ("queues", Some(name)) => Self::Queue(QueueView {
+                name: name.to_owned(),
+                span: value("span")
+                    .and_then(|span| Span::from_word(&span))
+                    .unwrap_or_default(),
+                kind: value("kind").unwrap_or_default(),
+            }),
             ("dead", None) => Self::Dead,
             ("workers", None) => Self::Workers,
             ("events", None) => Self::Events(value("filter").unwrap_or_default()),
@@ -116,7 +136,20 @@ impl Route {
             ),
             Self::Job(id) => format!("{ROOT}jobs/{id}"),
             Self::Queues => with_query("queues", &[]),
-            Self::Queue(name) => format!("{ROOT}queues/{name}"),
+            Self::Queue(view) => with_query(
+                &format!("queues/{}", view.name),
+                &[
+                    (
+                        "span",
+                        if view.span == Span::default() {
+                            ""
+                        } else {
+                            view.span.as_str()
+                        },
+                    ),
+                    ("kind", &view.kind),
+                ],
+            ),
             Self::Dead => with_query("dead", &[]),
             Self::Workers => with_query("workers", &[]),
             Self::Events(filter) => with_query("events", &[("filter", filter)]),
@@ -132,7 +165,7 @@ impl Route {
             Self::Jobs(_) => "Jobs".into(),
             Self::Job(id) => format!("Job {}", crate::format::short_id(id)),
             Self::Queues => "Queues".into(),
-            Self::Queue(name) => format!("Queue {name}"),
+            Self::Queue(view) => format!("Queue {}", view.name),
             Self::Dead => "Dead letters".into(),
             Self::Workers => "Workers".into(),
             Self::Events(_) => "Events".into(),

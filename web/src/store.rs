@@ -9,7 +9,7 @@ use yew::AttrValue;
 
 use crate::{
     feed::{Feed, Filter},
-    history::{History, rates_between},
+    history::{History, Second, rates_between},
     model::{Health, HealthStatus, Queue, Rates, ServerInfo, Snapshot},
 };
 
@@ -101,6 +101,8 @@ impl Connection {
 pub(crate) enum Event {
     /// A message of the stream.
     Received(Box<Snapshot>),
+    /// What happened before this tab looked.
+    Remembered(Vec<Second>),
     /// The server said who it is.
     Introduced(ServerInfo),
     /// Whether the server has another page than this one.
@@ -127,6 +129,7 @@ pub(crate) fn reduce(state: &State, event: Event, now: u64) -> State {
     next.now = now;
     match event {
         Event::Received(snapshot) => next.receive(*snapshot),
+        Event::Remembered(seconds) => Rc::make_mut(&mut next.history).fill(&seconds),
         Event::Introduced(server) => next.server = Some(server),
         Event::Compared { outdated } => next.outdated = outdated,
         Event::Lost(reason) => next.lose(reason),

@@ -35,12 +35,13 @@ pub(crate) struct Events {
     pub(crate) resume_token_file: Option<PathBuf>,
 }
 
-/// Show the numbers of all queues.
+/// Show the numbers of all queues, or what they were.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   jobflow-cli metrics
-  jobflow-cli metrics --watch -o jsonl")]
+  jobflow-cli metrics --watch -o jsonl
+  jobflow-cli metrics --last 24h --step 1h --queue mail")]
 pub(crate) struct Metrics {
     /// Go on showing them as they move, until interrupted.
     #[arg(short, long)]
@@ -50,6 +51,35 @@ pub(crate) struct Metrics {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     #[arg(requires = "watch")]
     pub(crate) interval: Duration,
+
+    /// Show what happened in this time up to now, at most 31 days.
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "watch")]
+    pub(crate) last: Option<Duration>,
+
+    /// A row for each so long, at most 1,000: whole seconds for the last 15
+    /// minutes, whole minutes for the last 25 hours, or whole hours.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "last")]
+    pub(crate) step: Option<Duration>,
+
+    /// Only of this queue.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "last",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) queue: String,
+
+    /// Only of jobs of this kind.
+    #[arg(
+        long,
+        value_name = "KIND",
+        requires = "last",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) kind: String,
 }
 
 /// Show everything on one screen, as it moves.

@@ -1,10 +1,10 @@
-//! Calls that go on: numbers, events, one job.
+//! Calls that go on: numbers, events, one job; and what the numbers were.
 
 use std::time::Duration;
 
 use jobflow::proto::{
-    self, StreamMetricsRequest, WatchEventsRequest, WatchEventsResponse, WatchJobRequest,
-    WatchJobResponse,
+    self, QueryMetricsRequest, QueryMetricsResponse, StreamMetricsRequest, WatchEventsRequest,
+    WatchEventsResponse, WatchJobRequest, WatchJobResponse,
 };
 use prost_types::Timestamp;
 use tokio::time::timeout;
@@ -42,6 +42,17 @@ impl Client {
         };
         self.retry(async || self.numbers().stream_metrics(message).await)
             .await
+    }
+
+    /// What happened in the past.
+    pub(crate) async fn query_metrics(
+        &self,
+        message: QueryMetricsRequest,
+    ) -> Result<QueryMetricsResponse> {
+        self.call(self.call_timeout, &message, async |request| {
+            self.numbers().query_metrics(request).await
+        })
+        .await
     }
 
     /// What time it is for the store, whose clock alone counts.

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod explain;
+pub(crate) mod history;
 mod item;
 pub(crate) mod job;
 pub(crate) mod json;

@@ -19,6 +19,34 @@ async fn one_snapshot_is_the_default() {
 }
 
 #[tokio::test]
+async fn the_past_is_printed_step_by_step() {
+    let server = FakeServer::start().await;
+    let day = ["metrics", "--last", "24h", "--step", "1h"];
+    let table = run(&server.url, day).await;
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    let lines: Vec<_> = table.stdout.lines().collect();
+    assert_eq!(lines.len(), 1 + 24 + 1, "{}", table.stdout);
+    assert!(lines[0].starts_with("BEGAN") && lines[0].contains("RUN P50"));
+    assert!(lines[2].contains("1m 30s") && lines[25].starts_with("all"));
+    let json = run(&server.url, [&day[..], &["-o", "json"]].concat()).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["points"].as_array().unwrap().len(), 24);
+    assert_eq!(json["points"][3]["counted"]["submitted"], 3);
+    assert_eq!(json["points"][3]["run"]["p95"], "3s");
+    assert_eq!(json["points"][0].get("run"), None);
+    let lines = run(&server.url, [&day[..], &["-o", "jsonl"]].concat()).await;
+    assert_eq!(lines.stdout.lines().count(), 24);
+    let missing = ["metrics", "--last", "1h", "--queue", "missing"];
+    assert_eq!(run(&server.url, missing).await.code, Some(3));
+    for wrong in [
+        &["metrics", "--step", "1h"][..],
+        &["metrics", "--last", "1h", "--watch"],
+    ] {
+        assert_eq!(run(&server.url, wrong.to_vec()).await.code, Some(2));
+    }
+}
+
+#[tokio::test]
 async fn watching_prints_a_line_per_message_and_connects_again() {
     let script = Script {
         metrics_messages: Some(2),

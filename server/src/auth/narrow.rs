@@ -56,6 +56,10 @@ pub(crate) fn metrics(
         totals: Some(totals),
         rates: Some(rates),
         oldest_waiting_age: oldest,
+        // Told of all queues together, and not to be told apart any more.
+        wait: None,
+        run: None,
+        store_memory: None,
         queues,
         recent_jobs,
         ..message
@@ -87,7 +91,7 @@ mod tests {
                 oldest_waiting_age: Some(prost_types::Duration { seconds, nanos: 0 }),
                 ..proto::Queue::default()
             }),
-            rates: None,
+            ..proto::QueueMetrics::default()
         }
     }
 

@@ -110,6 +110,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("jobflow.v1.QueueService/PurgeQueue", OPERATORS, One, Time::Long),
     row("jobflow.v1.QueueService/DeleteQueue", OPERATORS, One, Time::Short),
     row("jobflow.v1.MetricsService/StreamMetrics", READERS, Own, Time::Open),
+    row("jobflow.v1.MetricsService/QueryMetrics", READERS, Own, Time::Short),
     row("jobflow.v1.WorkerService/ListWorkers", READERS, Own, Time::Short),
     row("jobflow.v1.WorkerService/GetWorker", READERS, Own, Time::Short),
     // A worker may serve queues of others.

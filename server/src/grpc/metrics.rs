@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use jobflow::{Error, Result, proto};
+use jobflow::{Error, Kind, MetricsQuery, QueueName, Result, proto};
 use proto::metrics_service_server::MetricsService;
 use tonic::{Request, Response, Status};
 
@@ -31,6 +31,13 @@ impl MetricsService for Metrics {
         let interval = interval(request.get_ref().interval.as_ref());
         reply(interval.and_then(|interval| self.open(interval)))
     }
+
+    async fn query_metrics(
+        &self,
+        request: Request<proto::QueryMetricsRequest>,
+    ) -> Result<Response<proto::QueryMetricsResponse>, Status> {
+        reply(self.query(request.into_inner()).await)
+    }
 }
 
 impl Metrics {
@@ -48,6 +55,42 @@ impl Metrics {
         let messages = stream::unfold(Some(stream), next)
             .map(move |message| message.map(|message| auth::metrics(message, &scope)));
         who::while_allowed(messages.boxed())
+    }
+}
+
+impl Metrics {
+    async fn query(
+        &self,
+        request: proto::QueryMetricsRequest,
+    ) -> Result<proto::QueryMetricsResponse> {
+        let time = |field, time: Option<prost_types::Timestamp>| {
+            time.map(|time| proto::timestamp_from(field, &time))
+                .transpose()
+        };
+        let step = |step| proto::duration_from("step", &step);
+        let kind = (!request.kind.is_empty()).then(|| Kind::new(&request.kind));
+        let query = MetricsQuery {
+            kind: kind.transpose()?,
+            start: time("start_time", request.start_time)?,
+            end: time("end_time", request.end_time)?,
+            step: request.step.map(step).transpose()?,
+            queues: self.asked_for(&request.queue).await?,
+        };
+        let history = self.0.queue.query_metrics(&query).await?;
+        Ok((&history).into())
+    }
+
+    /// One queue, or all that the caller may see.
+    async fn asked_for(&self, name: &str) -> Result<Vec<QueueName>> {
+        if !name.is_empty() {
+            let name = QueueName::new(name)?;
+            who::queue(&name)?;
+            return Ok(vec![name]);
+        }
+        let scope = who::scope()?;
+        let mut queues = self.0.queue.queues().await?;
+        queues.retain(|queue| scope.contains(queue.as_str()));
+        Ok(queues)
     }
 }
 

@@ -135,11 +135,46 @@ async fn others(server: &Server, refused: &mut Refusals) {
         };
         refused.add("ListWorkers", expected, workers.list_workers(list).await);
     }
+    metrics(server, refused).await;
+}
+
+async fn metrics(server: &Server, refused: &mut Refusals) {
     let metrics = proto::StreamMetricsRequest {
         interval: seconds(16),
     };
     let streamed = server.metrics().stream_metrics(metrics).await;
     refused.add("StreamMetrics", "INVALID_FIELD interval", streamed);
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    for (queue, kind, start, end, step, expected) in [
+        ("a b", "", None, None, None, "INVALID_FIELD queue"),
+        ("missing", "", None, None, None, "QUEUE_NOT_FOUND"),
+        ("", "a b", None, None, None, "INVALID_FIELD kind"),
+        ("", "", at(-1), None, None, "INVALID_FIELD start_time"),
+        ("", "", at(1), None, None, "INVALID_FIELD start_time"),
+        (
+            "",
+            "",
+            at(9_000_000_000),
+            None,
+            None,
+            "INVALID_FIELD start_time",
+        ),
+        ("", "", None, at(-1), None, "INVALID_FIELD end_time"),
+        ("", "", None, None, seconds(0), "INVALID_FIELD step"),
+        ("", "", None, None, seconds(-60), "INVALID_FIELD step"),
+        ("", "", None, None, seconds(90), "INVALID_FIELD step"),
+        ("", "", None, None, seconds(1), "INVALID_FIELD step"),
+    ] {
+        let query = proto::QueryMetricsRequest {
+            queue: text(queue),
+            kind: text(kind),
+            start_time: start,
+            end_time: end,
+            step,
+        };
+        let told = server.metrics().query_metrics(query).await;
+        refused.add("QueryMetrics", expected, told);
+    }
 }
 
 /// The calls whose request has a field that can be wrong.

@@ -18,6 +18,7 @@ mod metrics;
 mod names;
 mod one_port;
 mod outage;
+mod past;
 mod queues;
 mod rest;
 mod secure;

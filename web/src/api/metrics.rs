@@ -7,12 +7,13 @@ use yew::AttrValue;
 
 use super::{
     Answered, Api, Problem,
+    past::quantiles,
     values::{duration, millis, natural},
     wire::{Messages, call, open},
 };
 use crate::model::{
-    Caller, Counts, Failure, Finished, Health, HealthStatus, Loop, Queue, Rates, ServerInfo,
-    Snapshot, Times, Totals, Workers,
+    Caller, Counts, Failure, Finished, Health, HealthStatus, Loop, Memory, Queue, Rates,
+    ServerInfo, Snapshot, Times, Totals, Workers,
 };
 
 impl Api {
@@ -87,6 +88,12 @@ fn snapshot(message: proto::StreamMetricsResponse) -> Snapshot {
             .map(Rc::new)
             .collect(),
         oldest_waiting: message.oldest_waiting_age.map(duration),
+        wait: message.wait.map(quantiles),
+        run: message.run.map(quantiles),
+        memory: message.store_memory.map(|memory| Memory {
+            used: natural(memory.used_bytes),
+            max: natural(memory.max_bytes),
+        }),
     }
 }
 

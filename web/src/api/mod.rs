@@ -7,6 +7,7 @@ mod bulk;
 mod dead;
 mod jobs;
 mod metrics;
+mod past;
 mod queues;
 mod rpc;
 pub(crate) mod values;

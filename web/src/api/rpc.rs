@@ -48,6 +48,7 @@ rpcs! {
     ListWorkersRequest => ListWorkersResponse at "WorkerService/ListWorkers";
     GetWorkerRequest => GetWorkerResponse at "WorkerService/GetWorker";
     SignalWorkerRequest => SignalWorkerResponse at "WorkerService/SignalWorker";
+    QueryMetricsRequest => QueryMetricsResponse at "MetricsService/QueryMetrics";
     StreamMetricsRequest => StreamMetricsResponse at "MetricsService/StreamMetrics";
     GetServerInfoRequest => GetServerInfoResponse at "AdminService/GetServerInfo";
 }

@@ -90,7 +90,7 @@ pub(crate) fn Chart(props: &ChartProps) -> Html {
                 <div class="chart-plot" {onpointermove} {onpointerleave}>
                     {drawing(&plot, props, under_pointer)}
                     if points.is_empty() {
-                        <p class="chart-wait">{"The line begins to draw after two seconds."}</p>
+                        <p class="chart-wait">{"Reading the last minutes…"}</p>
                     }
                 </div>
                 <ol class="chart-times" aria-hidden="true">

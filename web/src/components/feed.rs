@@ -9,7 +9,7 @@ use crate::{
     components::{icons::StateIcon, link::Link},
     feed::{Feed, Filter},
     format,
-    model::{Finished, Times, state_title},
+    model::{Finished, Quantiles, Times, state_title},
     route::Route,
     store::Event,
 };
@@ -17,6 +17,9 @@ use crate::{
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct FeedProps {
     pub(crate) feed: Feed,
+    /// How long attempts of the last minutes took.
+    pub(crate) wait: Option<Quantiles>,
+    pub(crate) run: Option<Quantiles>,
     /// The clock of the store in whole seconds: the rows need no finer one.
     pub(crate) now_seconds: u64,
     /// The clock of this machine, for how long the rows have been held.
@@ -33,7 +36,7 @@ pub(crate) fn RecentActivity(props: &FeedProps) -> Html {
         <section class="panel feed-panel" aria-labelledby="feed-title">
             <header class="panel-head">
                 <h2 id="feed-title">{"Recent activity"}</h2>
-                {timings(&props.feed)}
+                {timings(props)}
                 {controls(props)}
             </header>
             if let Some(since) = held_since {
@@ -85,15 +88,19 @@ const HEADINGS: [(&str, &str); 9] = [
     ("cell-ago number", "Finished"),
 ];
 
-fn timings(feed: &Feed) -> Html {
-    let Some(timings) = feed.timings() else {
+fn timings(props: &FeedProps) -> Html {
+    let (Some(wait), Some(run)) = (props.wait, props.run) else {
         return Html::default();
     };
     let time = |time: Duration| html! { <b>{format::duration(time)}</b> };
+    let title = format!(
+        "Median, 95th and 99th percentile of {} that ended in this minute and the one before, within 5 %",
+        format::plural(run.count, "attempt")
+    );
     html! {
-        <p class="panel-note" title={format!("Median, 95th and 99th percentile of the {} jobs listed", timings.jobs)}>
-            {"Waited p50 "}{time(timings.wait_p50)}{", p95 "}{time(timings.wait_p95)}{", p99 "}{time(timings.wait_p99)}
-            {" · ran p50 "}{time(timings.run_p50)}{", p95 "}{time(timings.run_p95)}{", p99 "}{time(timings.run_p99)}
+        <p class="panel-note" data-testid="percentiles" data-count={run.count.to_string()} {title}>
+            {"Waited p50 "}{time(wait.p50)}{", p95 "}{time(wait.p95)}{", p99 "}{time(wait.p99)}
+            {" · ran p50 "}{time(run.p50)}{", p95 "}{time(run.p95)}{", p99 "}{time(run.p99)}
         </p>
     }
 }

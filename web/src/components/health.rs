@@ -7,11 +7,13 @@ use yew::{AttrValue, Html, Properties, classes, function_component, html};
 use crate::{
     components::icons::HealthIcon,
     format,
-    model::{Health, HealthStatus, Loop, Workers},
+    model::{Health, HealthStatus, Loop, Memory, Workers},
 };
 
 /// A store that takes longer than this slows every job.
 const SLOW_ROUND_TRIP: Duration = Duration::from_millis(20);
+/// A store that uses more than this part of its memory soon refuses jobs.
+const FULL: f64 = 0.9;
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct HealthProps {
@@ -19,6 +21,7 @@ pub(crate) struct HealthProps {
     /// `None` while nothing is known.
     pub(crate) workers: Option<Workers>,
     pub(crate) oldest_waiting: Option<Duration>,
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Whether jobs are being done, and if not, why.
@@ -101,7 +104,26 @@ fn figures(props: &HealthProps) -> Html {
                 <dt>{"Redis round trip"}</dt>
                 <dd data-testid="round-trip">{round_trip.map_or_else(unknown, |time| format::round_trip(time).into())}</dd>
             </div>
+            if let Some(memory) = props.memory {
+                {store_memory(memory)}
+            }
         </dl>
+    }
+}
+
+/// Used of what may be used, where that is limited.
+fn store_memory(memory: Memory) -> Html {
+    let full = memory.max > 0 && memory.used as f64 > FULL * memory.max as f64;
+    html! {
+        <div class={classes!("fact", full.then_some("slow"))}>
+            <dt>{"Redis memory"}</dt>
+            <dd data-testid="memory" data-value={memory.used.to_string()}>
+                {format::bytes(memory.used)}
+                if memory.max > 0 {
+                    <span class="of">{format!(" of {}", format::bytes(memory.max))}</span>
+                }
+            </dd>
+        </div>
     }
 }
 

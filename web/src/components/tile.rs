@@ -1,6 +1,6 @@
 //! A state and how many jobs are in it.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use jobflow::JobState;
 use yew::{AttrValue, Html, Properties, classes, function_component, html};
@@ -29,7 +29,12 @@ pub(crate) struct TileProps {
 /// A state that matters most: its count in large figures over its recent course.
 #[function_component]
 pub(crate) fn Tile(props: &TileProps) -> Html {
-    let points = props.history.points();
+    let mut points = Cow::Borrowed(props.history.points());
+    if props.state == JobState::Active {
+        // Nobody has kept how many there were.
+        points.to_mut().retain(|point| point.seen);
+    }
+    let points = &*points;
     let series = series(props.state);
     let highest = points.iter().map(series).fold(0.0, f64::max);
     let plot = Plot {

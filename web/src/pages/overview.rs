@@ -48,6 +48,7 @@ pub(crate) fn Overview(props: &OverviewProps) -> Html {
                 health={state.health()}
                 workers={latest.map(|latest| latest.workers)}
                 oldest_waiting={latest.and_then(|latest| latest.oldest_waiting)}
+                memory={latest.and_then(|latest| latest.memory)}
             />
             {tiles(state, latest)}
             {match latest {
@@ -67,6 +68,8 @@ pub(crate) fn Overview(props: &OverviewProps) -> Html {
             </div>
             <RecentActivity
                 feed={state.feed.clone()}
+                wait={latest.and_then(|latest| latest.wait)}
+                run={latest.and_then(|latest| latest.run)}
                 now_seconds={state.store_now() / 1_000}
                 local_now={state.now / 1_000 * 1_000}
                 emit={props.emit.clone()}

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use jobflow::testing::{TestQueue, wait_for};
-use jobflow::{Job, JobState, MAX_PAYLOAD, NewJob};
+use jobflow::{Job, JobState, Kind, MAX_PAYLOAD, MetricsQuery, NewJob, QueueName};
 use jobflow_worker::{AttemptError, CodedError, Context, Handler, HandlerFuture, Worker};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,39 @@ async fn a_job_that_errs_twice_completes_in_its_third_attempt() {
     let job = wait_until(&queue, id, JobState::Completed).await;
     assert_eq!((job.attempt, job.error), (3, None));
     worker.stop().await;
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn what_a_worker_measured_is_told_at_the_latest_when_it_stops() {
+    let queue = TestQueue::new();
+    let handler = raw(async |ctx: Context| {
+        let stop = ctx.payload().as_ref() == b"fails";
+        if stop {
+            Err(AttemptError::fail("no"))
+        } else {
+            Ok(())
+        }
+    });
+    let worker = Running::start(Worker::builder(&queue).handler_for("k", handler));
+    for payload in ["good", "good", "fails"] {
+        let id = submit(&queue, eager(payload)).await;
+        let end = if payload == "good" {
+            JobState::Completed
+        } else {
+            JobState::Failed
+        };
+        wait_until(&queue, id, end).await;
+    }
+    worker.stop().await;
+    let query = MetricsQuery {
+        queues: vec![QueueName::default()],
+        kind: Some(Kind::new("k").unwrap()),
+        ..MetricsQuery::default()
+    };
+    let told = queue.query_metrics(&query).await.unwrap().whole().measured;
+    assert_eq!((told.completed, told.failed, told.errored), (2, 1, 1));
+    assert_eq!((told.wait.count(), told.run.count()), (3, 3));
     queue.close().await;
 }
 

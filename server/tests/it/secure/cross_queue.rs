@@ -31,6 +31,7 @@ fn request(call: &str, id: &str) -> Option<Vec<u8>> {
         | "WatchEvents"
         | "ListQueues"
         | "StreamMetrics"
+        | "QueryMetrics"
         | "ListWorkers" => Vec::new(),
         "GetWorker" => proto::GetWorkerRequest {
             id: "tester".to_owned(),
@@ -191,6 +192,32 @@ async fn what_is_listed_and_counted_is_of_the_own_queues() {
         .await;
     let first = stream.unwrap().into_inner().message().await.unwrap();
     assert_eq!(first.unwrap().counts.unwrap().waiting, 2);
+    the_past_is_of_the_own_queues(&locked, &token).await;
     locked.server.stop().await.unwrap();
     queue.close().await;
+}
+
+async fn the_past_is_of_the_own_queues(locked: &Locked, token: &str) {
+    let ask = async |queue: &str| {
+        let query = proto::QueryMetricsRequest {
+            queue: queue.to_owned(),
+            ..proto::QueryMetricsRequest::default()
+        };
+        let mut metrics = locked.server.metrics();
+        metrics.query_metrics(with(token, query)).await
+    };
+    let all = ask("").await.unwrap().into_inner().whole.unwrap();
+    assert_eq!((all.waiting, all.counted.unwrap().submitted), (2, 2));
+    assert_eq!(
+        ask("mine")
+            .await
+            .unwrap()
+            .into_inner()
+            .whole
+            .unwrap()
+            .waiting,
+        1
+    );
+    let foreign = ask("other").await.unwrap_err();
+    assert_eq!(foreign.code(), tonic::Code::PermissionDenied);
 }

@@ -1,6 +1,7 @@
 //! One queue: what it has, whether it moves, and how it is set.
 
 mod danger;
+mod past;
 mod pauses;
 mod settings;
 
@@ -17,27 +18,29 @@ use crate::{
     },
     format,
     model::{Counts, state_title},
-    route::{JobsView, Route, quoted},
+    route::{JobsView, QueueView, Route, quoted},
     session::{use_live, use_turn},
 };
 
 use danger::Danger;
+use past::PastPanel;
 use pauses::Pauses;
 use settings::SettingsPanel;
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct QueuePageProps {
-    pub(crate) name: AttrValue,
+    pub(crate) view: QueueView,
 }
 
 #[function_component]
 pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
+    let name = AttrValue::from(props.view.name.clone());
     let asked = use_state(|| 0_u64);
     let turn = use_turn() + *asked;
-    let queue = use_answer(props.name.clone(), turn, |name| async move {
+    let queue = use_answer(name.clone(), turn, |name| async move {
         Api::get_queue(name.to_string()).await
     });
-    let workers = use_answer(props.name.clone(), turn, |name| async move {
+    let workers = use_answer(name.clone(), turn, |name| async move {
         Api::list_workers(name.to_string()).await
     });
     let changed = Callback::from(move |()| asked.set(*asked + 1));
@@ -45,7 +48,7 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
         .problem
         .as_ref()
         .is_some_and(|problem| problem.is(Code::QueueNotFound));
-    let heading = html! { <h1 class="page-title large">{&props.name}</h1> };
+    let heading = html! { <h1 class="page-title large">{&name}</h1> };
     let Some(known) = queue.value.clone().filter(|_| !gone) else {
         return html! {
             <main id="main" tabindex="-1" class="page" data-testid="queue">
@@ -53,7 +56,7 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
                 if gone {
                     <div class="empty" data-testid="gone">
                         <p>{"There is no such queue. It begins with its first job:"}</p>
-                        <Command text={format!("jobflow-cli submit KIND --queue {}", props.name)} />
+                        <Command text={format!("jobflow-cli submit KIND --queue {name}")} />
                     </div>
                 } else if let Some(problem) = &queue.problem {
                     <ProblemNote problem={problem.clone()} />
@@ -87,7 +90,7 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
                     <Command text={format!("jobflow-worker --queue {} --handler '*=simulate:50ms..500ms'", known.name)} />
                 </div>
             }
-            <States name={props.name.clone()} />
+            <States {name} />
             <section class="panel figures-panel" aria-label="Figures">
                 <dl class="figures">
                     {fact("Oldest waiting", known.oldest_waiting_age.map_or_else(|| "none".into(), |age| format::duration(duration(age))))}
@@ -96,6 +99,7 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
                     {fact("Errored attempts in all", total(&known, |totals| totals.errored))}
                 </dl>
             </section>
+            <PastPanel view={props.view.clone()} />
             <div class="job-columns">
                 <div class="job-column">
                     <Rights><Pauses queue={Rc::clone(&known)} changed={changed.clone()} /></Rights>
