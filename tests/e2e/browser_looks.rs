@@ -68,6 +68,8 @@ async fn every_page_fits_is_readable_and_can_be_used_by_everybody() {
     for (name, path, drawn) in &pages {
         page.go(path).await;
         page.sees(drawn).await;
+        // Rates of queues are told from what the tab has seen.
+        page.holds(SETTLED).await;
         page.shows("connection", "data-state", "live").await;
         page.ask(&axe).await;
         for size in [(1280, 800), (390, 844), (360, 740), (2560, 1440)] {
@@ -113,6 +115,15 @@ async fn look(
         faults.extend(found.map(|fault| format!("{name} {width} {theme}: {fault}")));
     }
 }
+
+/// The page has drawn some numbers since it was loaded.
+const SETTLED: &str = r"
+  (() => {
+    const shown = Number(document.querySelector('[data-testid=sequence]')?.dataset.seq);
+    window.firstShown ??= shown || undefined;
+    return shown >= window.firstShown + 4;
+  })()
+";
 
 /// What sticks out where the page scrolls sideways.
 const BEYOND: &str = r"

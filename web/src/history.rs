@@ -119,6 +119,25 @@ impl History {
         self.points.extend(all);
     }
 
+    /// What happened per second over the last `millis`; `None` when nothing is known.
+    pub(crate) fn mean(&self, millis: u64) -> Option<Rates> {
+        let last = self.points.back()?.time;
+        let points = self.points.iter();
+        let mut sum = Rates::default();
+        let mut count = 0.0;
+        for point in points.filter(|point| point.time + millis > last) {
+            sum.submitted += point.rates.submitted;
+            sum.completed += point.rates.completed;
+            sum.failed += point.rates.failed;
+            count += 1.0;
+        }
+        Some(Rates {
+            submitted: sum.submitted / count,
+            completed: sum.completed / count,
+            failed: sum.failed / count,
+        })
+    }
+
     /// By how many per second the waiting jobs grow (above zero) or shrink;
     /// `None` until enough is known.
     pub(crate) fn backlog_trend(&self) -> Option<f64> {
@@ -222,6 +241,8 @@ mod tests {
         let points = history.points();
         assert_eq!(points.len(), 43);
         assert!(points.iter().skip(1).all(|point| point.joined) && !points[0].joined);
+        let mean = history.mean(2_000).expect("points");
+        assert!((mean.submitted - 3.0).abs() < 1e-9, "of 1 and 5");
         let seen: Vec<_> = points.iter().filter(|point| point.seen).collect();
         assert_eq!(
             (seen.len(), seen[0].time),

@@ -104,6 +104,15 @@ pub(crate) struct PastPoint {
     pub(crate) waiting: u64,
     pub(crate) wait: Option<Quantiles>,
     pub(crate) run: Option<Quantiles>,
+    /// The step is not over: so far there is less of it than of the others.
+    pub(crate) is_open: bool,
+}
+
+impl PastPoint {
+    /// A number that only the end of the step will tell.
+    pub(crate) fn in_all(&self, number: u64) -> Option<f64> {
+        (!self.is_open).then_some(number as f64)
+    }
 }
 
 impl Past {
@@ -151,19 +160,22 @@ impl Past {
         path
     }
 
-    /// The surface below the line, which goes on at zero where there is none.
+    /// The surface below the values that there are.
     pub(crate) fn area(&self, ceiling: f64, value: fn(&PastPoint) -> Option<f64>) -> String {
-        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
-            return String::new();
-        };
-        let mut path = String::new();
-        put(&mut path, 'M', self.x(first), HEIGHT);
+        let (mut path, mut last) = (String::new(), None);
         for point in &self.points {
-            let height = y(value(point).unwrap_or_default(), ceiling);
-            put(&mut path, 'L', self.x(point), height);
+            let Some(value) = value(point) else { continue };
+            let x = self.x(point);
+            if last.is_none() {
+                put(&mut path, 'M', x, HEIGHT);
+            }
+            put(&mut path, 'L', x, y(value, ceiling));
+            last = Some(x);
         }
-        put(&mut path, 'L', self.x(last), HEIGHT);
-        path.push('Z');
+        if let Some(x) = last {
+            put(&mut path, 'L', x, HEIGHT);
+            path.push('Z');
+        }
         path
     }
 
@@ -227,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             past.area(10.0, known),
-            "M75.0 100.00L75.0 50.00L225.0 0.00L375.0 100.00L525.0 100.00L525.0 100.00Z"
+            "M75.0 100.00L75.0 50.00L225.0 0.00L525.0 100.00L525.0 100.00Z"
         );
     }
 

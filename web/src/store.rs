@@ -261,7 +261,9 @@ impl State {
             Some(first) if first.time < latest.time => {
                 rates_between(&first.totals, &latest.totals, millis_between(first, latest))
             }
-            _ => latest.rates,
+            // Of the time before this tab looked the history knows more than the
+            // server, which may have begun to look only now.
+            _ => self.history.mean(RATE_WINDOW_MS).unwrap_or(latest.rates),
         }
     }
 

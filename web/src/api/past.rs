@@ -44,11 +44,16 @@ impl Api {
         };
         let response = call(request).await?;
         let whole = response.whole.as_ref().map(point).unwrap_or_default();
+        let mut points: Vec<_> = response.points.iter().map(point).collect();
+        // The first step of a queue is drawn even while it lasts.
+        if let [_, .., last] = &mut points[..] {
+            last.is_open = last.start + span.step() * 1_000 > now;
+        }
         Ok(Past {
             start: whole.start,
             step: span.step() * 1_000,
             end: now,
-            points: response.points.iter().map(point).collect(),
+            points,
             whole,
             kinds: response.kinds,
         })
@@ -79,6 +84,7 @@ fn point(point: &proto::MetricsPoint) -> PastPoint {
         waiting: natural(point.waiting),
         wait: point.wait.map(quantiles),
         run: point.run.map(quantiles),
+        is_open: false,
     }
 }
 

@@ -26,19 +26,19 @@ const THROUGHPUT: &[Series] = &[
         key: "completed",
         title: "Completed",
         shape: Shape::Area,
-        of: |point| Some(point.completed as f64),
+        of: |point| point.in_all(point.completed),
     },
     Series {
         key: "submitted",
         title: "Submitted",
         shape: Shape::Line,
-        of: |point| Some(point.submitted as f64),
+        of: |point| point.in_all(point.submitted),
     },
     Series {
         key: "failed",
         title: "Failed",
         shape: Shape::Bars,
-        of: |point| Some(point.failed as f64),
+        of: |point| point.in_all(point.failed),
     },
 ];
 
@@ -47,7 +47,7 @@ const ENDS: &[Series] = &[THROUGHPUT[0], THROUGHPUT[2]];
 
 const WAITING: &[Series] = &[Series {
     key: "waiting",
-    title: "at the end",
+    title: "now",
     shape: Shape::Area,
     of: |point| Some(point.waiting as f64),
 }];
@@ -139,8 +139,8 @@ fn choice(view: QueueView, title: &str, current: bool) -> Html {
 }
 
 fn charts(view: &QueueView, past: Rc<Past>) -> Html {
-    let of_all = format!("in all · by {}", view.span.step_title());
-    let within = format!("within 5 % · by {}", view.span.step_title());
+    let by = format!("by {}", view.span.step_title());
+    let ends = format!("at the end of each {}", view.span.step_title());
     let throughput = if view.kind.is_empty() {
         THROUGHPUT
     } else {
@@ -149,12 +149,12 @@ fn charts(view: &QueueView, past: Rc<Past>) -> Html {
     html! { <>
         {kinds(view, &past)}
         <div class="past-charts">
-            <PastChart key={format!("jobs-{}", view.kind)} title="Jobs" test_id="past-jobs" note={of_all} past={Rc::clone(&past)} series={throughput} show={jobs as fn(f64) -> String} />
+            <PastChart key={format!("jobs-{}", view.kind)} title="Jobs" test_id="past-jobs" note={by.clone()} past={Rc::clone(&past)} series={throughput} show={jobs as fn(f64) -> String} />
             if view.kind.is_empty() {
-                <PastChart title="Waiting" test_id="past-waiting" note="now" past={Rc::clone(&past)} series={WAITING} show={jobs as fn(f64) -> String} />
+                <PastChart title="Waiting" test_id="past-waiting" note={ends} past={Rc::clone(&past)} series={WAITING} show={jobs as fn(f64) -> String} />
             }
-            <PastChart title="Waited" test_id="past-wait" note={within.clone()} past={Rc::clone(&past)} series={WAITED} show={time as fn(f64) -> String} />
-            <PastChart title="Ran" test_id="past-run" note={within} past={past} series={RAN} show={time as fn(f64) -> String} />
+            <PastChart title="Waited" test_id="past-wait" note={by.clone()} past={Rc::clone(&past)} series={WAITED} show={time as fn(f64) -> String} />
+            <PastChart title="Ran" test_id="past-run" note={by} past={past} series={RAN} show={time as fn(f64) -> String} />
         </div>
     </> }
 }
