@@ -117,8 +117,7 @@ async fn look(
 }
 
 /// The page has drawn some numbers since it was loaded.
-const SETTLED: &str = r"
-  (() => {
+const SETTLED: &str = r"(() => {
     const shown = Number(document.querySelector('[data-testid=sequence]')?.dataset.seq);
     window.firstShown ??= shown || undefined;
     return shown >= window.firstShown + 4;
