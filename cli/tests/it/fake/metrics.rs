@@ -30,7 +30,7 @@ impl proto::metrics_service_server::MetricsService for Fake {
                 ..Default::default()
             }),
             waiting: 4,
-            run: (n > 0).then(|| proto::Percentiles {
+            run: (n > 0).then_some(proto::Percentiles {
                 count: n,
                 p50: Some(prost_types::Duration {
                     seconds: 2,
