@@ -141,6 +141,17 @@ async fn the_node_programs_submit_and_run_jobs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_node_producer_over_grpc_web_submits_jobs() {
+    let mut system = System::start().await;
+    system.worker(&["--handler", "resize=exec:cat"]).await;
+    let producer = Language::Node.program("producer_web");
+    let said = run_producer(producer, &system.url()).await;
+    assert_eq!(said["state"], "JOB_STATE_COMPLETED", "{said}");
+    assert_eq!(said["result"], json!({"files": ["a.png", "b.png"]}));
+    system.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_curl_programs_submit_and_run_jobs() {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut system = System::start().await;
