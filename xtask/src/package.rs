@@ -10,42 +10,40 @@ use crate::util::{self, Steps, say, succeeds};
 use crate::web;
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask package [--debug] [--try]
+Usage: cargo xtask package [--try]
 
 Builds the Debian package with cargo-deb, which it installs where it is missing,
 into target/debian.
 
-  --debug  of a debug build, which is faster to make
-  --try    as root: installs it, checks its units, starts what they start, has a
-           job run, and removes it again";
+  --try  as root: installs it, checks its units, starts what they start, has a
+         job run, and removes it again";
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
-    let (mut profile, mut trial) = ("release", false);
+    let mut trial = false;
     for argument in arguments {
         match argument.as_str() {
-            "--debug" => profile = "dev",
             "--try" => trial = true,
             other => bail!("there is no option {other}"),
         }
     }
     let mut steps = Steps::new();
-    let outcome = run(&mut steps, profile, trial);
+    let outcome = run(&mut steps, trial);
     eprintln!();
     steps.summary();
     outcome
 }
 
-fn run(steps: &mut Steps, profile: &str, trial: bool) -> Result<()> {
+fn run(steps: &mut Steps, trial: bool) -> Result<()> {
     steps.run("web", web::build)?;
     steps.run("build", || {
         let mut cargo = util::cargo();
-        cargo.args(["build", "--locked", "--profile", profile]);
+        cargo.args(["build", "--locked", "--release"]);
         for package in ["jobflow-server", "jobflow-worker", "jobflow-cli"] {
             cargo.args(["--package", package]);
         }
         util::run(&mut cargo)
     })?;
-    let package = steps.run("package", || package(profile))?;
+    let package = steps.run("package", package)?;
     say(&format!("built {}", package.display()));
     if trial {
         steps.run("try", || {
@@ -56,7 +54,7 @@ fn run(steps: &mut Steps, profile: &str, trial: bool) -> Result<()> {
     Ok(())
 }
 
-fn package(profile: &str) -> Result<PathBuf> {
+fn package() -> Result<PathBuf> {
     if !succeeds(util::cargo().args(["deb", "--version"])) {
         say("cargo-deb is missing");
         util::run(util::cargo().args(["install", "--locked", "cargo-deb"]))?;
@@ -75,7 +73,7 @@ fn package(profile: &str) -> Result<PathBuf> {
         "--no-build",
         "--no-strip",
     ])
-    .args(["--profile", profile, "--output"])
+    .arg("--output")
     .arg(&folder);
     util::run(&mut deb)?;
     let built = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
