@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::process::Process;
 use crate::system::System;
 
+/// Steps are exported after so many milliseconds, and not after five seconds.
+const SCHEDULE_DELAY: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "100");
+
 fn python(script: &str, collector: &str) -> Command {
     let mut command = Command::new("python3");
     command
@@ -24,7 +27,8 @@ fn python(script: &str, collector: &str) -> Command {
             "PYTHONPATH",
             env::var_os("JOBFLOW_TEST_PYTHONPATH").unwrap_or_default(),
         )
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"))
+        .env(SCHEDULE_DELAY.0, SCHEDULE_DELAY.1);
     command
 }
 
@@ -86,7 +90,10 @@ async fn one_trace_leads_from_a_producer_through_server_and_worker_to_a_handler(
     let target = address(&mut handler).await;
 
     let endpoint = format!("http://{to}");
-    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        SCHEDULE_DELAY,
+    ];
     let mut system = System::start_with(TestRedis::start(), &variables).await;
     system
         .worker(&["--handler", &format!("traced=grpc:http://{target}")])
