@@ -20,8 +20,12 @@ use crate::queue::{Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
 use entry::RawEntry;
+#[cfg(feature = "testing")]
+pub(crate) use entry::read_entry;
 pub use entry::{EventBatch, EventEntry, EventId, Happening};
 pub use positions::EventPositions;
+#[cfg(feature = "testing")]
+pub(crate) use positions::read_positions;
 
 /// Entries read at once, each of up to a few hundred jobs.
 const MAX_ENTRIES: usize = 100;

@@ -48,6 +48,8 @@ mod measures;
 mod meta;
 #[cfg(feature = "queue")]
 mod outcome;
+#[cfg(feature = "seal")]
+pub mod payload;
 #[cfg(feature = "queue")]
 mod pulse;
 #[cfg(feature = "queue")]
@@ -110,6 +112,7 @@ pub use crate::{
         QueueControl, QueueSettings, Reaped, Report, RunningJob, SettingsChange, Severity,
         StoreInfo, Submitted, Token, Tokens, Waiter, WorkerBeat, WorkerSignal, WorkerState,
     },
+    redis::RedisAccess,
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},
     token::{TokenHash, TokenId, TokenText},
     window::{MAX_POINTS, MetricsWindow},

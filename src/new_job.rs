@@ -1,6 +1,7 @@
 //! A job to submit, and the limits it is checked against.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,11 +32,7 @@ pub(crate) const LATEST: u64 = 1 << 47;
 ///     .idempotency_key("welcome-42")?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "queue"),
-    expect(dead_code, reason = "only the queue reads the fields")
-)]
+#[derive(Clone)]
 pub struct NewJob {
     pub(crate) id: Option<JobId>,
     pub(crate) request_id: Option<uuid::Uuid>,
@@ -55,6 +52,18 @@ pub struct NewJob {
     pub(crate) tags: Vec<String>,
     pub(crate) start_limit: StartLimit,
     pub(crate) durability: Option<Durability>,
+}
+
+/// Which job it is, and nothing of what it carries.
+impl fmt::Debug for NewJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewJob")
+            .field("id", &self.id)
+            .field("queue", &self.queue)
+            .field("kind", &self.kind)
+            .field("payload_bytes", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl NewJob {

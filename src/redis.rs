@@ -2,6 +2,7 @@
 //! address or what sentinels name (`source`). `cluster` finds the server of a key
 //! where there are several.
 
+mod access;
 mod cluster;
 mod exclusive;
 mod node;
@@ -26,12 +27,14 @@ use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
 use self::url::RedisUrl;
+pub use access::RedisAccess;
 use cluster::{Cluster, Patience, Slot};
 pub(crate) use exclusive::{Exclusive, Flushing};
 pub(crate) use node::Node;
 use source::Source;
 pub(crate) use subscription::Subscription;
 pub(crate) use topology::Address;
+use topology::Common;
 
 /// Longer than any script may take, shorter than a caller's patience. A call
 /// that takes longer has an unknown end, and its socket is closed.
@@ -53,9 +56,9 @@ enum Look {
     /// One server, as sentinels watch over one.
     Single,
     /// Whatever the server at this place says of itself.
-    Ask(Box<ConnectionInfo>, Duration),
+    Ask(Box<Common>),
     /// A cluster, as the URL says.
-    Cluster(Box<ConnectionInfo>, Duration),
+    Cluster(Box<Common>),
 }
 
 /// What the URL leads to.
@@ -70,19 +73,27 @@ type Of = (Arc<Cluster>, Slot);
 impl Store {
     /// Prepares the connections; touches no network before it returns. A submit
     /// waits for disk or replicas for up to `durable`.
-    pub(crate) fn open(url: &str, durable: Duration) -> Result<Self> {
+    pub(crate) fn open(url: &str, access: &RedisAccess, durable: Duration) -> Result<Self> {
+        let credentials = access.read()?;
+        let common = |info: ConnectionInfo| {
+            Box::new(Common {
+                info,
+                plaintext_password: access.plaintext_password,
+                durable,
+            })
+        };
         let node = |info: &ConnectionInfo| {
             let source = Source::at(info.clone())
                 .map_err(|_| Error::invalid("redis", "is no address of a server"))?;
             let address = topology::Address::of(info);
             Ok(Arc::new(Node::new(source, address, durable)))
         };
-        let (first, look) = match RedisUrl::read(url)? {
-            RedisUrl::Fixed(info) => (vec![node(&info)?], Look::Ask(info, durable)),
+        let (first, look) = match RedisUrl::read(url, &credentials)? {
+            RedisUrl::Fixed(info) => (vec![node(&info)?], Look::Ask(common(*info))),
             RedisUrl::Cluster(seeds) => {
                 let first = seeds.iter().map(node).collect::<Result<_>>()?;
                 let info = seeds.into_iter().next().expect("a URL has a host");
-                (first, Look::Cluster(Box::new(info), durable))
+                (first, Look::Cluster(common(info)))
             }
             RedisUrl::Sentinels {
                 sentinels,
@@ -90,7 +101,8 @@ impl Store {
                 node,
             } => {
                 let address = topology::Address::of(&node);
-                let source = Source::behind(sentinels, master, &node);
+                let certificates = credentials.certificates().cloned();
+                let source = Source::behind(sentinels, master, *node, certificates);
                 let node = Node::new(source, address, durable);
                 (vec![Arc::new(node)], Look::Single)
             }
@@ -117,21 +129,21 @@ impl Store {
     }
 
     async fn find(&self) -> RedisResult<Found> {
-        let (info, durable) = match &self.look {
+        let common = match &self.look {
             Look::Single => return Ok(Found::Single),
-            Look::Cluster(info, durable) => (info, durable),
-            Look::Ask(info, durable) => {
+            Look::Cluster(common) => common,
+            Look::Ask(common) => {
                 let mut ask = ::redis::cmd("INFO");
                 let said: RedisResult<String> = self.first[0].query(ask.arg("cluster")).await;
                 match said {
-                    Ok(said) if said.contains("cluster_enabled:1") => (info, durable),
+                    Ok(said) if said.contains("cluster_enabled:1") => common,
                     Err(error) if error.is_io_error() => return Err(error),
                     // One that does not want to tell is used as the server it is.
                     Ok(_) | Err(_) => return Ok(Found::Single),
                 }
             }
         };
-        let opened = Cluster::open(info, *durable, self.first.clone()).await;
+        let opened = Cluster::open(common, self.first.clone()).await;
         opened.map(Found::Cluster)
     }
 
@@ -330,6 +342,26 @@ impl Store {
             tracing::warn!(%error, "unexpected answer from redis");
         }
         fault
+    }
+}
+
+/// For tests: reads a URL, and what `MOVED` says.
+#[cfg(feature = "testing")]
+pub(crate) fn read_url(text: &str) {
+    if let Ok(credentials) = RedisAccess::default().read()
+        && let Ok(RedisUrl::Fixed(info)) = RedisUrl::read(text, &credentials)
+    {
+        let own = Address::of(&info);
+        let _none = Address::parse(text, &own);
+    }
+}
+
+/// For tests: reads what a server of a cluster answers to `CLUSTER SLOTS`.
+#[cfg(feature = "testing")]
+pub(crate) fn read_answer(bytes: &[u8]) {
+    if let Ok(answer) = ::redis::parse_redis_value(bytes) {
+        let info = url::plain("redis://127.0.0.1/").expect("a URL");
+        let _none = topology::read_slots(answer, &Address::of(&info));
     }
 }
 

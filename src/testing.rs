@@ -3,8 +3,11 @@
 
 mod cluster;
 mod faults;
+pub mod fuzz;
 mod redis;
 mod sentinels;
+mod tls;
+mod users;
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -16,11 +19,14 @@ use std::time::{Duration, Instant};
 use crate::job::{Namespace, QueueName};
 use crate::keys;
 use crate::queue::{JobQueue, QueueConfig};
+use crate::redis::RedisAccess;
 
-pub use cluster::{MASTERS, TestCluster, key_of, server_of};
+pub use cluster::{MASTERS, TestCluster, key_of, server_of, start_tls_cluster};
 pub use faults::{Fault, FaultyRedis};
 pub use redis::{TestRedis, redis_server};
 pub use sentinels::TestSentinels;
+pub use tls::TestAuthority;
+pub use users::TestUsers;
 
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,6 +58,9 @@ impl TestQueue {
             namespace: fresh_namespace(),
             ..QueueConfig::default()
         };
+        if let Some(user) = test_user() {
+            config.redis_access = users().access(user);
+        }
         change(&mut config);
         Self {
             queue: JobQueue::open(config).expect("a valid configuration"),
@@ -63,7 +72,12 @@ impl TestQueue {
     /// # Panics
     /// With the problems that the audit found.
     pub async fn close(self) {
-        assert_sound(&self.queue).await;
+        // With all rights: a user of Redis may not look at everything.
+        let judge = JobQueue::open(QueueConfig {
+            redis_access: RedisAccess::default(),
+            ..self.queue.config().clone()
+        });
+        assert_sound(&judge.expect("a valid configuration")).await;
     }
 }
 
@@ -149,13 +163,29 @@ fn shared_redis() -> String {
         Ok(other) => panic!("JOBFLOW_TEST_STORE={other} is no store of tests"),
         Err(_) => {
             let redis = SHARED.get_or_init(|| {
-                let redis = TestRedis::start();
+                let redis = match test_user() {
+                    None => TestRedis::start(),
+                    Some(_) => users().start(&["--save", "", "--appendonly", "no"]),
+                };
                 guard(&redis);
                 redis
             });
             redis.url()
         }
     }
+}
+
+/// The user of `packaging/redis/users.acl` as whom the tests use the store, where
+/// the variable `JOBFLOW_TEST_USER` names one.
+fn test_user() -> Option<&'static str> {
+    static USER: OnceLock<Option<String>> = OnceLock::new();
+    let user = USER.get_or_init(|| std::env::var("JOBFLOW_TEST_USER").ok());
+    user.as_deref()
+}
+
+fn users() -> &'static TestUsers {
+    static USERS: OnceLock<TestUsers> = OnceLock::new();
+    USERS.get_or_init(TestUsers::packaged)
 }
 
 /// Statics are never dropped, so a shell ends a shared server when this

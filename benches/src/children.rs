@@ -74,11 +74,28 @@ impl Process {
         })
     }
 
+    /// `jobflow-server` with more arguments, at its first connection: it may speak
+    /// TLS, and want tokens.
+    pub(crate) async fn guarded(config: &QueueConfig, arguments: &[&str]) -> Result<Self> {
+        let listens = async |address: &str| TcpStream::connect(address).await.is_ok();
+        Self::start_until("jobflow-server", config, arguments, listens).await
+    }
+
     async fn start(
         program: &str,
         config: &QueueConfig,
         arguments: &[&str],
         ready_path: &str,
+    ) -> Result<Self> {
+        let answers = async |address: &str| answers(address, ready_path).await;
+        Self::start_until(program, config, arguments, answers).await
+    }
+
+    async fn start_until(
+        program: &str,
+        config: &QueueConfig,
+        arguments: &[&str],
+        is_ready: impl AsyncFn(&str) -> bool,
     ) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
@@ -93,7 +110,7 @@ impl Process {
             .stdout(Stdio::null());
         let began = Instant::now();
         let mut child = spawn(&mut command)?;
-        while !answers(&address, ready_path).await {
+        while !is_ready(&address).await {
             if let Some(status) = child.try_wait()? {
                 bail!("{program} ended ({status})");
             }

@@ -12,17 +12,21 @@ use jobflow::proto::submit_job_result::Verdict;
 use jobflow::proto::{
     BatchSubmitJobsRequest, SubmitJobRequest, SubmitJobResult, SubmitJobsRequest,
 };
+use tonic::Request;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::children::Process;
 use crate::setting::{PAYLOAD, config, print, print_rate, rate};
 
 /// One connection carries a part of what the server can do.
-const CHANNELS: usize = 4;
+pub(crate) const CHANNELS: usize = 4;
 /// The most jobs of one stream.
 const STREAM: usize = 50_000;
 
 type Jobs = JobServiceClient<Channel>;
+/// What `authorization` says.
+pub(crate) type Bearer = MetadataValue<Ascii>;
 
 /// Connections to a server. Nagle's algorithm is off, as in every client of ours.
 pub(crate) async fn channels(address: &str, count: usize) -> Result<Vec<Channel>> {
@@ -55,13 +59,23 @@ pub(crate) async fn unary_calls(
     n: usize,
     in_flight: usize,
 ) -> Result<Duration> {
+    unary_calls_as(channels, n, in_flight, None).await
+}
+
+/// The same with a token.
+pub(crate) async fn unary_calls_as(
+    channels: &[Channel],
+    n: usize,
+    in_flight: usize,
+    token: Option<Bearer>,
+) -> Result<Duration> {
     let left = AtomicUsize::new(n);
     let take = move || {
         let taken = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.is_ok()
     };
     let began = Instant::now();
-    unary_calls_while(channels, in_flight, take).await?;
+    calls_while(channels, in_flight, token, take).await?;
     Ok(began.elapsed())
 }
 
@@ -71,12 +85,28 @@ pub(crate) async fn unary_calls_while(
     in_flight: usize,
     more: impl Fn() -> bool + Send + Sync + 'static,
 ) -> Result<()> {
+    calls_while(channels, in_flight, None, more).await
+}
+
+async fn calls_while(
+    channels: &[Channel],
+    in_flight: usize,
+    token: Option<Bearer>,
+    more: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<()> {
     let more = Arc::new(more);
     let callers = channels.iter().cycle().take(in_flight).map(|channel| {
         let (mut jobs, more) = (Jobs::new(channel.clone()), Arc::clone(&more));
+        let token = token.clone();
         tokio::spawn(async move {
             while more() {
-                jobs.submit_job(job()).await?;
+                let mut request = Request::new(job());
+                if let Some(token) = &token {
+                    request
+                        .metadata_mut()
+                        .insert("authorization", token.clone());
+                }
+                jobs.submit_job(request).await?;
             }
             anyhow::Ok(())
         })

@@ -21,6 +21,7 @@ mod look;
 mod scale;
 
 mod grpc;
+mod guarded;
 mod idle;
 mod pipeline;
 mod rest;
@@ -92,6 +93,7 @@ async fn measure(work: &str) -> Result<()> {
             grpc::stream(400_000, 500).await
         }
         "grpc-unary" => grpc::unary(size(0, 200_000), size(1, 64)).await,
+        "grpc-guarded" => guarded::run(size(0, 100_000), size(1, 64)).await,
         "grpc-stream" => grpc::stream(size(0, 400_000), size(1, 500)).await,
         "grpc-batch" => grpc::batch(size(0, 400_000), size(1, 500), size(2, 1)).await,
         "rest" => rest::run(size(0, 5), size(1, 64)).await,

@@ -1,13 +1,15 @@
 //! What every handler shares, and the calls that both edges make.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use futures_util::FutureExt;
 use jobflow::{JobQueue, NewJob, Pulses, QueueConfig, Result, Submitted};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::auth::TokenTable;
+use crate::auth::{CertificateTable, TokenTable};
 use crate::calls::Calls;
 use crate::config::{AuthMode, Config};
 use crate::event_hub::EventHub;
@@ -25,7 +27,11 @@ pub(crate) struct App {
     pub(crate) events: EventHub,
     /// None where callers need no token.
     pub(crate) tokens: Option<TokenTable>,
+    /// None where certificates say nothing of who somebody is.
+    pub(crate) certificates: Option<CertificateTable>,
     pub(crate) calls: Calls,
+    /// What was read last, and when that began.
+    latest: Arc<Mutex<Option<(Instant, Seen)>>>,
     /// The loops of this server.
     pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
@@ -36,6 +42,7 @@ impl App {
     pub(crate) fn open(config: &Config, stopping: &CancellationToken) -> Result<Self> {
         let queue = JobQueue::open(QueueConfig {
             redis_url: config.redis_url.clone(),
+            redis_access: config.redis_access.clone(),
             namespace: config.namespace.clone(),
             allow_eviction: config.allow_eviction,
             durability: config.durability,
@@ -52,6 +59,8 @@ impl App {
                 config.calls,
             )?),
         };
+        let certificates = config.tls_principals.clone();
+        let certificates = certificates.map(|file| CertificateTable::open(file, config.calls));
         let pulses = Pulses::default();
         let (polled, watched) = (queue.clone(), store.clone());
         let source: Source = Box::new(move || look(polled.clone(), watched.clone()).boxed());
@@ -64,7 +73,9 @@ impl App {
             ),
             events: EventHub::new(queue.clone(), &pulses, stopping.clone()),
             tokens,
+            certificates: certificates.transpose()?,
             calls: Calls::new(),
+            latest: Arc::default(),
             pulses,
             started: now(),
             stopping: stopping.clone(),
@@ -98,9 +109,20 @@ impl App {
         }
     }
 
-    /// Reads all numbers.
+    /// All numbers, not older than this call. However many ask at the same time,
+    /// the store is read by one of them at a time, for all who waited.
     pub(crate) async fn look(&self) -> Result<Seen> {
-        look(self.queue.clone(), self.store.clone()).await
+        let asked = Instant::now();
+        let mut latest = self.latest.lock().await;
+        match &*latest {
+            Some((began, seen)) if *began >= asked => Ok(seen.clone()),
+            _ => {
+                let began = Instant::now();
+                let seen = look(self.queue.clone(), self.store.clone()).await?;
+                *latest = Some((began, seen.clone()));
+                Ok(seen)
+            }
+        }
     }
 }
 

@@ -141,6 +141,18 @@ fn origin(text: &str) -> Result<HeaderValue> {
     }
 }
 
+/// For tests: reads where a request says it comes from and goes to.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read(headers: &http::HeaderMap) {
+    let mut request = Request::default();
+    headers.clone_into(request.headers_mut());
+    let _nowhere = host(&request);
+    for value in headers.values() {
+        let _none = authority(value);
+        let _refused = value.to_str().map(origin);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,19 @@
 //! What an operator can set: flags first, then the environment, then a TOML file.
 
-use std::fmt::Display;
+mod file;
+mod redis;
+
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
-use jobflow::{Durability, Namespace, QueueConfig};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use jobflow::{Durability, Namespace, QueueConfig, RedisAccess};
+use serde::Deserialize;
 
+use self::file::File;
+pub use self::redis::RedisArgs;
 use crate::auth::CallLimits;
 use crate::gate::ConnectionLimits;
 use crate::tls::TlsFiles;
@@ -24,7 +27,7 @@ const MAX_STREAMS: usize = 64;
 const DEFAULT_PORT: u16 = 4000;
 
 /// gRPC, REST and the dashboard in front of the JobFlow queue, on one port.
-#[derive(Debug, Default, Parser)]
+#[derive(Default, Parser)]
 #[command(name = "jobflow-server", version)]
 pub struct Args {
     /// The Redis server [default: redis://127.0.0.1:6379/]
@@ -35,6 +38,9 @@ pub struct Args {
         hide_env_values = true
     )]
     pub redis: Option<String>,
+    /// Certificates, and a login that the URL does not have
+    #[command(flatten)]
+    pub redis_access: RedisArgs,
     /// Separates installations in one Redis [default: default]
     #[arg(long, env = "JOBFLOW_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<Namespace>,
@@ -80,6 +86,12 @@ pub struct Args {
     /// Only take connections that show a certificate signed by one of these, as PEM
     #[arg(long, env = "JOBFLOW_TLS_CLIENT_CA", value_name = "FILE")]
     pub tls_client_ca: Option<PathBuf>,
+    /// Certificates of callers that hold no more, as PEM; read again on SIGHUP
+    #[arg(long, env = "JOBFLOW_TLS_CLIENT_CRL", value_name = "FILE")]
+    pub tls_client_crl: Option<PathBuf>,
+    /// A TOML file that says which certificates of callers stand for whom; read again on SIGHUP
+    #[arg(long, env = "JOBFLOW_TLS_PRINCIPALS", value_name = "FILE")]
+    pub tls_principals: Option<PathBuf>,
     /// Listen where others can reach it although TLS or tokens are missing: a proxy has them
     #[arg(long, env = "JOBFLOW_INSECURE_BEHIND_PROXY", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub insecure_behind_proxy: bool,
@@ -135,10 +147,12 @@ pub enum AuthMode {
 }
 
 /// The settings of one server, complete.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// The Redis server.
     pub redis_url: String,
+    /// Certificates, and a login that the URL does not have.
+    pub redis_access: RedisAccess,
     /// Separates installations in one Redis.
     pub namespace: Namespace,
     /// Where the binary listens; [`crate::run`] is given the listeners.
@@ -161,6 +175,8 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// The server speaks TLS alone.
     pub tls: Option<TlsFiles>,
+    /// Which certificates of callers stand for whom.
+    pub tls_principals: Option<PathBuf>,
     /// Something else sees to authentication and TLS.
     pub insecure_behind_proxy: bool,
     /// Origins whose pages may call.
@@ -169,6 +185,21 @@ pub struct Config {
     pub connections: ConnectionLimits,
     /// What each token may do at once.
     pub calls: CallLimits,
+}
+
+/// Nothing of it: the URL may have a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").finish_non_exhaustive()
+    }
+}
+
+/// For tests: reads a file of settings.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_settings(text: &str) {
+    if let Ok(file) = toml::from_str(text) {
+        let _refused = Args::default().over(file);
+    }
 }
 
 impl Default for Config {
@@ -215,46 +246,6 @@ pub enum ConfigError {
     },
 }
 
-/// What the file may set. Unknown names are refused, so that a typing error
-/// does not pass as a setting.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    redis: Option<String>,
-    namespace: Option<String>,
-    listen: Vec<SocketAddr>,
-    log_format: Option<LogFormat>,
-    allow_eviction: bool,
-    #[serde(deserialize_with = "spelled")]
-    durability: Option<Durability>,
-    replicas: Option<u32>,
-    #[serde(deserialize_with = "spelled")]
-    durability_timeout: Option<humantime::Duration>,
-    no_reflection: bool,
-    auth: Option<AuthMode>,
-    admin_token_file: Option<PathBuf>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    tls_client_ca: Option<PathBuf>,
-    insecure_behind_proxy: bool,
-    allow_origin: Vec<String>,
-    max_connections: Option<usize>,
-    max_connections_per_address: Option<usize>,
-    max_call_rate: Option<u32>,
-    max_calls: Option<usize>,
-    max_streams: Option<usize>,
-}
-
-/// A value that the file spells as the command line does.
-fn spelled<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: Display>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(D::Error::custom)
-}
-
 impl Args {
     /// Reads the file, if one is given, and fills in the defaults.
     ///
@@ -273,21 +264,19 @@ impl Args {
     }
 
     /// Lays the flags over the file, and both over the defaults.
-    fn over(self, file: File) -> Result<Config, ConfigError> {
-        let mut listen = if self.listen.is_empty() {
-            file.listen
-        } else {
-            self.listen
-        };
-        if listen.is_empty() {
-            listen.push((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into());
-        }
+    fn over(self, mut file: File) -> Result<Config, ConfigError> {
+        let redis_access = self.redis_access.over(file.redis_access());
+        let listen = first_given(self.listen, file.listen);
+        let listen = first_given(listen, vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()]);
         let tls = tls_files(
             self.tls_cert.or(file.tls_cert),
             self.tls_key.or(file.tls_key),
             self.tls_client_ca.or(file.tls_client_ca),
+            self.tls_client_crl.or(file.tls_client_crl),
         )?;
         let auth = self.auth.or(file.auth).unwrap_or_default();
+        let tls_principals = self.tls_principals.or(file.tls_principals);
+        principals_need_certificates(tls_principals.as_ref(), tls.as_ref(), auth)?;
         let admin_token_file = self.admin_token_file.or(file.admin_token_file);
         let connections = connection_limits(
             self.max_connections.or(file.max_connections),
@@ -303,6 +292,7 @@ impl Args {
         let default = QueueConfig::default();
         Ok(Config {
             redis_url: self.redis.or(file.redis).unwrap_or(default.redis_url),
+            redis_access,
             namespace: self.namespace.unwrap_or_default(),
             listen,
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
@@ -320,16 +310,18 @@ impl Args {
             auth,
             admin_token_file,
             tls,
+            tls_principals,
             insecure_behind_proxy: self.insecure_behind_proxy || file.insecure_behind_proxy,
             connections,
             calls,
-            allow_origin: if self.allow_origin.is_empty() {
-                file.allow_origin
-            } else {
-                self.allow_origin
-            },
+            allow_origin: first_given(self.allow_origin, file.allow_origin),
         })
     }
+}
+
+/// The first of two lists, unless there is nothing in it.
+fn first_given<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    if first.is_empty() { second } else { first }
 }
 
 fn connection_limits(total: Option<usize>, per_address: Option<usize>) -> ConnectionLimits {
@@ -352,39 +344,48 @@ fn admin_file_needs_tokens(file: Option<&PathBuf>, auth: AuthMode) -> Result<(),
     Ok(())
 }
 
-/// Certificate and key come together, and callers' certificates need both.
+/// Who is nobody without a certificate has to show one, and to be somebody has
+/// to mean something.
+fn principals_need_certificates(
+    file: Option<&PathBuf>,
+    tls: Option<&TlsFiles>,
+    auth: AuthMode,
+) -> Result<(), ConfigError> {
+    let needs = match (file, tls.and_then(|tls| tls.client_ca.as_ref()), auth) {
+        (None, _, _) | (Some(_), Some(_), AuthMode::Tokens) => return Ok(()),
+        (Some(_), None, _) => "--tls-client-ca",
+        (Some(_), Some(_), AuthMode::None) => "--auth tokens",
+    };
+    Err(ConfigError::Incomplete {
+        setting: "--tls-principals",
+        needs,
+    })
+}
+
+/// Certificate and key come together, and what is about callers' certificates
+/// needs what is in front of it.
 fn tls_files(
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
 ) -> Result<Option<TlsFiles>, ConfigError> {
-    let (setting, needs) = match (cert, key, client_ca) {
-        (Some(cert), Some(key), client_ca) => {
+    let (setting, needs) = match (cert, key, client_ca, client_crl) {
+        (_, _, None, Some(_)) => ("--tls-client-crl", "--tls-client-ca"),
+        (Some(cert), Some(key), client_ca, client_crl) => {
             return Ok(Some(TlsFiles {
                 cert,
                 key,
                 client_ca,
+                client_crl,
             }));
         }
-        (None, None, None) => return Ok(None),
-        (Some(_), None, _) => ("--tls-cert", "--tls-key"),
-        (None, Some(_), _) => ("--tls-key", "--tls-cert"),
-        (None, None, Some(_)) => ("--tls-client-ca", "--tls-cert and --tls-key"),
+        (None, None, None, None) => return Ok(None),
+        (Some(_), None, ..) => ("--tls-cert", "--tls-key"),
+        (None, Some(_), ..) => ("--tls-key", "--tls-cert"),
+        (None, None, Some(_), _) => ("--tls-client-ca", "--tls-cert and --tls-key"),
     };
     Err(ConfigError::Incomplete { setting, needs })
-}
-
-impl File {
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
-    }
 }
 
 #[cfg(test)]

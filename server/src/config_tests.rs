@@ -27,6 +27,30 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
 }
 
 #[test]
+fn the_way_to_redis_is_said_by_flags_or_in_the_file() {
+    let args = Args::parse_from(["x", "--redis-user", "flag", "--redis-ca", "flag.pem"]);
+    let text =
+        "redis_user = 'file'\nredis_password_file = 'secret'\nredis_plaintext_password = true";
+    let access = args.over(file(text)).unwrap().redis_access;
+    let expected = RedisAccess {
+        ca: Some("flag.pem".into()),
+        user: Some("flag".to_owned()),
+        password_file: Some("secret".into()),
+        plaintext_password: true,
+        ..RedisAccess::default()
+    };
+    assert_eq!(access, expected);
+}
+
+#[test]
+fn a_password_in_a_url_is_in_no_text_about_the_settings() {
+    let args = Args::parse_from(["x", "--redis", "redis://:hidden@127.0.0.1/"]);
+    let config = args.over(File::default()).unwrap();
+    assert!(config.redis_url.contains("hidden"));
+    assert!(!format!("{config:?}").contains("hidden"));
+}
+
+#[test]
 fn nothing_set_means_the_local_machine() {
     let config = Config::default();
     assert_eq!(config.redis_url, "redis://127.0.0.1:6379/");
@@ -65,6 +89,8 @@ fn a_half_of_tls_and_an_admin_without_tokens_are_refused() {
         (&["--tls-cert", "c"][..], "--tls-key"),
         (&["--tls-key", "k"], "--tls-cert"),
         (&["--tls-client-ca", "a"], "--tls-cert"),
+        (&["--tls-client-crl", "a"], "--tls-client-ca"),
+        (&["--tls-principals", "a"], "--tls-client-ca"),
         (&["--admin-token-file", "f"], "--auth tokens"),
     ] {
         let args = Args::parse_from([&["x"], flags].concat());

@@ -63,6 +63,15 @@ fn parse(text: &str) -> Option<Duration> {
     })
 }
 
+/// For tests: reads the deadline of a call.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read(headers: &HeaderMap) {
+    // The longest is 99,999,999 hours, and nothing may be added to it in vain.
+    if let Some(time) = grpc_timeout(headers) {
+        assert!(Instant::now().checked_add(time).is_some());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ const SLOW_STORE: Duration = Duration::from_millis(250);
 const MAX_REASONS: usize = 8;
 
 /// One look at the store.
+#[derive(Clone)]
 pub(crate) struct Seen {
     pub(crate) snapshot: Snapshot,
     /// Why it gets no jobs although it answers.

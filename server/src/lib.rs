@@ -21,6 +21,8 @@ mod auth;
 mod browser;
 mod calls;
 mod deadline;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gate;
 mod patience;
 mod reload;
@@ -44,7 +46,7 @@ mod rates;
 mod store_watch;
 
 pub use auth::CallLimits;
-pub use config::{Args, AuthMode, Config, ConfigError, LogFormat};
+pub use config::{Args, AuthMode, Config, ConfigError, LogFormat, RedisArgs};
 pub use gate::ConnectionLimits;
 pub use listen::{ListenError, bind};
 pub use log::init as init_log;

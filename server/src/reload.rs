@@ -1,14 +1,19 @@
-//! SIGHUP: certificate and admin tokens are read again.
+//! SIGHUP: certificate, admin tokens and the principals of certificates are read again.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::auth::TokenTable;
+use crate::auth::{CertificateTable, TokenTable};
 use crate::tls::Tls;
 
 /// Listens until `stopping`.
-pub(crate) async fn run(tls: Option<Tls>, tokens: Option<TokenTable>, stopping: CancellationToken) {
+pub(crate) async fn run(
+    tls: Option<Tls>,
+    tokens: Option<TokenTable>,
+    certificates: Option<CertificateTable>,
+    stopping: CancellationToken,
+) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return warn!("can not listen for SIGHUP: {error}"),
@@ -19,6 +24,9 @@ pub(crate) async fn run(tls: Option<Tls>, tokens: Option<TokenTable>, stopping: 
         }
         if let Some(tokens) = &tokens {
             tokens.reload();
+        }
+        if let Some(certificates) = &certificates {
+            certificates.reload();
         }
     }
 }

@@ -22,7 +22,11 @@ pub(crate) fn router(app: &App, config: &Config, health: grpc::HealthService) ->
     let log = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_failure(DefaultOnFailure::new().level(Level::DEBUG));
-    let guard = Guard::new(app.tokens.clone(), AuditLog::new(app.queue.clone()));
+    let guard = Guard::new(
+        app.tokens.clone(),
+        app.certificates.clone(),
+        AuditLog::new(app.queue.clone()),
+    );
     let browsers = Browsers::new(config)?;
     let cors = browsers.cors();
     let router = grpc::routes(app, &guard, config.reflection, health)

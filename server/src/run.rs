@@ -62,6 +62,7 @@ pub async fn run(
     background.spawn(reload::run(
         tls.clone(),
         app.tokens.clone(),
+        app.certificates.clone(),
         stopping.clone(),
     ));
     let stop_bulks = stopping.clone().cancelled_owned();

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, warn};
 
+use crate::auth::CertificateNames;
 use crate::gate::{Entry, Gate};
 use crate::listen::Peer;
 use crate::patience::Patience;
@@ -102,10 +103,16 @@ async fn welcome(
     }
     let peer = Peer(peer.ip().to_canonical());
     let Some(tls) = &door.tls else {
-        return converse(stream, peer, protocol, door).await;
+        let nobody = CertificateNames::default();
+        return converse(stream, peer, nobody, protocol, door).await;
     };
     match timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => converse(stream, peer, protocol, door).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates();
+            let own = shown.and_then(<[_]>::first);
+            let names = own.map(CertificateNames::of).unwrap_or_default();
+            converse(stream, peer, names, protocol, door).await;
+        }
         Ok(Err(error)) => debug!("no TLS: {error}"),
         Err(_) => debug!("a peer took too long to agree on TLS"),
     }
@@ -114,12 +121,14 @@ async fn welcome(
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    names: CertificateNames,
     protocol: Builder<TokioExecutor>,
     door: Door,
 ) {
     let service = TowerToHyperService::new(FromPeer {
         router: door.router,
         peer,
+        names,
     });
     let stream = TokioIo::new(Patience::new(stream, HEADER_TIMEOUT));
     let mut connection = std::pin::pin!(protocol.serve_connection(stream, service));
@@ -135,11 +144,12 @@ async fn converse(
     }
 }
 
-/// Lets every request know where it came from.
+/// Lets every request know where it came from, and by which certificate.
 #[derive(Clone)]
 struct FromPeer {
     router: Router,
     peer: Peer,
+    names: CertificateNames,
 }
 
 impl Service<Request<Incoming>> for FromPeer {
@@ -152,7 +162,9 @@ impl Service<Request<Incoming>> for FromPeer {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
+        let about = request.extensions_mut();
+        about.insert(self.peer);
+        about.insert(self.names.clone());
         self.router.call(request)
     }
 }

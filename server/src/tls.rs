@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jobflow::{Error, Result};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +22,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Callers must show a certificate that one of these has signed.
     pub client_ca: Option<PathBuf>,
+    /// Those of them that hold no more.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// Cheap to clone.
@@ -72,7 +74,13 @@ fn read(files: &TlsFiles) -> Result<ServerConfig> {
                 let added = roots.add(certificate);
                 added.map_err(|error| refused("tls_client_ca", path, &error))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            if let Some(path) = &files.client_crl {
+                // Of a certificate on no list nobody knows that it holds: it is refused.
+                verifier = verifier
+                    .with_crls(revocations(path)?)
+                    .only_check_end_entity_revocation();
+            }
             let verifier = verifier.build();
             let verifier = verifier.map_err(|error| refused("tls_client_ca", path, &error))?;
             builder.with_client_cert_verifier(verifier)
@@ -83,6 +91,17 @@ fn read(files: &TlsFiles) -> Result<ServerConfig> {
         .map_err(|error| refused("tls_key", &files.key, &error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>> {
+    let field = "tls_client_crl";
+    let lists = CertificateRevocationListDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match lists {
+        Ok(lists) if lists.is_empty() => Err(refused(field, path, &"has no revocation list")),
+        Ok(lists) => Ok(lists),
+        Err(error) => Err(refused(field, path, &error)),
+    }
 }
 
 fn certificates(field: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {

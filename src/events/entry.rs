@@ -197,6 +197,18 @@ fn unpack(id: EventId, fields: &[Bytes]) -> impl Iterator<Item = EventEntry> {
     })
 }
 
+/// For tests: reads names and values as Redis answers them.
+#[cfg(feature = "testing")]
+pub(crate) fn read_entry(fields: &[Bytes]) {
+    let raw = ("1-1".to_owned(), fields.to_vec());
+    let batch = EventBatch::unpack(&QueueName::default(), EventId::default(), &[raw], 1);
+    let read = batch.map_or(0, |batch| batch.split(3).len());
+    assert!(
+        read <= 1 + fields.len() * 1_000,
+        "an entry of so many parts"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

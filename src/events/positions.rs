@@ -120,6 +120,16 @@ impl Packed {
     }
 }
 
+/// For tests: reads a token.
+#[cfg(feature = "testing")]
+pub(crate) fn read_positions(token: &str) {
+    let namespace = Namespace::default();
+    if let Ok(positions) = EventPositions::from_token(&namespace, token) {
+        let again = EventPositions::from_token(&namespace, &positions.token());
+        assert!(again.is_ok(), "what was read can be written");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Take waiting jobs under a lease.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,7 +46,7 @@ pub struct Claimed {
 }
 
 /// A job that this caller may run until its lease ends.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ClaimedJob {
     /// Its id.
     pub id: JobId,
@@ -79,6 +80,20 @@ pub struct ClaimedJob {
     pub ready: Option<StoreTime>,
     /// When it was claimed.
     pub claimed: StoreTime,
+}
+
+/// Which job it is, and nothing of what its producer sent.
+impl fmt::Debug for ClaimedJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedJob")
+            .field("id", &self.id)
+            .field("queue", &self.queue)
+            .field("kind", &self.kind)
+            .field("token", &self.token)
+            .field("attempt", &self.attempt)
+            .field("payload_bytes", &self.payload.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl JobQueue {

@@ -12,10 +12,10 @@ use crate::LAYOUT_VERSION;
 use crate::coalesce::PerServer;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::job::{Namespace, QueueName, StoreTime};
+use crate::job::{QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
-use crate::options::{DEFAULT_CRASH_CAP, Retention};
 use crate::queue::StoreInfo;
+use crate::queue::config::QueueConfig;
 use crate::queue::finish::{self, PreparedFinish};
 use crate::queue::info::Info;
 use crate::queue::report::{self, PreparedReport};
@@ -29,59 +29,6 @@ const REGISTER_EVERY: Duration = Duration::from_secs(10);
 /// How long that may take, and when it is tried again where it failed.
 const SAY_AGAIN_WITHIN: Duration = Duration::from_millis(250);
 const SAY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-const MAX_REPLICAS: u32 = 16;
-const MAX_DURABILITY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How to reach the store, and the rules of this process.
-#[derive(Debug, Clone)]
-pub struct QueueConfig {
-    /// For example `redis://127.0.0.1:6379/`.
-    pub redis_url: String,
-    /// Separates installations in one Redis.
-    pub namespace: Namespace,
-    /// What is kept of finished jobs.
-    pub retention: Retention,
-    /// At how many lost workers a job fails.
-    pub crash_cap: u32,
-    /// Work with a store that may throw jobs away.
-    pub allow_eviction: bool,
-    /// How safe a job is before its submit is acknowledged, where neither it
-    /// nor its queue says otherwise.
-    pub durability: Durability,
-    /// How many replicas must have a job of class `replicated`: 1 to 16.
-    pub replicas: u32,
-    /// How long a submit waits for disk or replicas: 1 ms to 60 s.
-    pub durability_timeout: Duration,
-}
-
-impl Default for QueueConfig {
-    fn default() -> Self {
-        Self {
-            redis_url: "redis://127.0.0.1:6379/".to_owned(),
-            namespace: Namespace::default(),
-            retention: Retention::default(),
-            crash_cap: DEFAULT_CRASH_CAP,
-            allow_eviction: false,
-            durability: Durability::default(),
-            replicas: 1,
-            durability_timeout: Duration::from_secs(2),
-        }
-    }
-}
-
-impl QueueConfig {
-    fn check(&self) -> Result<()> {
-        if !(1..=MAX_REPLICAS).contains(&self.replicas) {
-            let message = format!("must be 1 to {MAX_REPLICAS}");
-            return Err(Error::invalid("replicas", message));
-        }
-        let timeout = self.durability_timeout;
-        if timeout < Duration::from_millis(1) || timeout > MAX_DURABILITY_TIMEOUT {
-            return Err(Error::invalid("durability_timeout", "must be 1 ms to 60 s"));
-        }
-        Ok(())
-    }
-}
 
 /// The queues of one namespace. Cloning is cheap and shares the connections.
 ///
@@ -130,7 +77,11 @@ impl JobQueue {
     /// `INVALID_FIELD` for a URL that is none, or a number out of its range.
     pub fn open(config: QueueConfig) -> Result<Self> {
         config.check()?;
-        let store = Store::open(&config.redis_url, config.durability_timeout)?;
+        let store = Store::open(
+            &config.redis_url,
+            &config.redis_access,
+            config.durability_timeout,
+        )?;
         let core = Arc::new(Core {
             store,
             config,

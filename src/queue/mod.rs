@@ -5,6 +5,7 @@ mod audit_log;
 mod bulk;
 mod change;
 mod claim;
+mod config;
 mod connect;
 mod control;
 mod count;
@@ -37,7 +38,8 @@ pub use audit_log::{AuditEvent, AuditPage};
 pub use bulk::{BulkAction, BulkFailure, BulkOperation, BulkPage, BulkState, BulkTarget, NewBulk};
 pub use change::{BulkStep, Change, Force};
 pub use claim::{Claim, Claimed, ClaimedJob};
-pub use connect::{JobQueue, QueueConfig};
+pub use config::QueueConfig;
+pub use connect::JobQueue;
 pub use count::JobCount;
 pub use dead_letters::{DeadLetterGroup, DeadLetters};
 pub use doctor::{Finding, Integrity, Severity};
@@ -61,3 +63,5 @@ pub use workers::{RunningJob, WorkerBeat, WorkerState};
 
 pub(crate) use bulk::Stepped;
 pub(crate) use connect::Core;
+#[cfg(feature = "testing")]
+pub(crate) use list::Position;

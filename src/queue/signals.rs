@@ -60,7 +60,7 @@ pub enum ControlMessage {
 impl ControlMessage {
     /// As it is published: `c` and 16 bytes for each job, or `s`, a word, a
     /// space and the worker's id. `None` for what is neither.
-    fn decode(message: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(message: &[u8]) -> Option<Self> {
         let (letter, rest) = message.split_first()?;
         match letter {
             b'c' if !rest.is_empty() && rest.len().is_multiple_of(JobId::BYTES) => {

@@ -11,14 +11,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::redis::{
-    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerError,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerError,
     ServerErrorKind, Value,
 };
 use tokio::time::timeout;
 
 use super::node::Node;
 pub(crate) use super::slot::Slot;
-use super::topology::{Address, Topology, read_slots};
+use super::topology::{Address, Common, Topology, read_slots};
 
 /// How long a command follows a slot that moves, or waits for a cluster that
 /// finds its feet again, before its caller hears of it.
@@ -87,12 +87,8 @@ impl Sent<'_> {
 
 impl Cluster {
     /// Asks the servers of a URL who owns what.
-    pub(super) async fn open(
-        info: &ConnectionInfo,
-        durable: Duration,
-        seeds: Vec<Arc<Node>>,
-    ) -> RedisResult<Arc<Self>> {
-        let topology = Topology::new(info.clone(), durable);
+    pub(super) async fn open(common: &Common, seeds: Vec<Arc<Node>>) -> RedisResult<Arc<Self>> {
+        let topology = Topology::new(common.clone());
         let found = ask_each(&topology, &seeds).await?;
         Ok(Arc::new(Self {
             topology: RwLock::new(Arc::new(found)),

@@ -121,7 +121,10 @@ impl Node {
                 Ok((connection, (shared.generation, epoch)))
             }
             Err(error) => {
-                shared.failed = Some(Instant::now());
+                // The first of a row: what callers hear does not say why.
+                if shared.failed.replace(Instant::now()).is_none() {
+                    tracing::warn!(node = %self.address, %error, "can not connect to redis");
+                }
                 Err(error)
             }
         }

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{MultiplexedConnection, PubSub};
-use ::redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
+use ::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, Role,
-    ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError,
+    RedisResult, Role, ServerErrorKind, TlsCertificates, TlsMode,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -40,7 +40,9 @@ enum Way {
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
         master: String,
-        node: SentinelNodeConnectionInfo,
+        /// How to log in to the master, wherever it is.
+        node: Box<ConnectionInfo>,
+        certificates: Option<TlsCertificates>,
     },
 }
 
@@ -58,17 +60,16 @@ impl Source {
     pub(super) fn behind(
         sentinels: Vec<ConnectionInfo>,
         master: String,
-        node: &ConnectionInfo,
+        node: ConnectionInfo,
+        certificates: Option<TlsCertificates>,
     ) -> Arc<Self> {
-        let node = SentinelNodeConnectionInfo::default()
-            .set_redis_connection_info(node.redis_settings().clone())
-            .set_tcp_settings(tcp());
         let followed = (sentinels.clone(), master.clone());
         let source = Arc::new(Self {
             way: Way::Sentinels {
                 sentinels,
                 master,
-                node,
+                node: Box::new(node),
+                certificates,
             },
             epoch: watch::Sender::new(0),
             distrusted: Mutex::default(),
@@ -112,19 +113,18 @@ impl Source {
     }
 
     async fn client(&self) -> RedisResult<Client> {
-        let (sentinels, master, node) = match &self.way {
+        let (ask, master) = match &self.way {
             Way::Fixed(client) => return Ok(client.clone()),
             Way::Sentinels {
                 sentinels,
                 master,
                 node,
-            } => (sentinels, master, node),
+                certificates,
+            } => (ask(sentinels, master, node, certificates.as_ref())?, master),
         };
         // Boxed as any future: its type is deep, and would be in that of every call.
-        let found: BoxFuture<'_, RedisResult<Client>> = Box::pin(async move {
-            let mut sentinels = Sentinel::build(sentinels.clone())?;
-            sentinels.async_master_for(master, Some(node)).await
-        });
+        let found: BoxFuture<'_, RedisResult<Client>> =
+            Box::pin(async move { ask.build()?.async_get_client().await });
         let silent = || RedisError::from((ErrorKind::Io, "no sentinel names a master"));
         let found = timeout(RESOLVE_TIMEOUT, found).await;
         found.unwrap_or_else(|_| Err(silent())).map_err(|error| {
@@ -158,6 +158,35 @@ impl Source {
             is_news
         });
     }
+}
+
+/// Asks sentinels for the master, which is logged in to as a server like `node`.
+fn ask(
+    sentinels: &[ConnectionInfo],
+    master: &str,
+    node: &ConnectionInfo,
+    certificates: Option<&TlsCertificates>,
+) -> RedisResult<SentinelClientBuilder> {
+    // With their certificates, where there are any.
+    let places = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+    let login = node.redis_settings();
+    let mut ask = SentinelClientBuilder::new(places, master, SentinelServerType::Master)?
+        .set_client_to_redis_db(login.db())
+        .set_client_to_redis_tcp_settings(tcp())
+        .set_client_to_sentinel_tcp_settings(tcp());
+    if let Some(user) = login.username() {
+        ask = ask.set_client_to_redis_username(user);
+    }
+    if let Some(password) = login.password() {
+        ask = ask.set_client_to_redis_password(password);
+    }
+    if matches!(node.addr(), ConnectionAddr::TcpTls { .. }) {
+        ask = ask.set_client_to_redis_tls_mode(TlsMode::Secure);
+    }
+    if let Some(certificates) = certificates {
+        ask = ask.set_client_to_redis_certificates(certificates.clone());
+    }
+    Ok(ask)
 }
 
 /// Whether an error is that of a server which has become a replica. Redis 6

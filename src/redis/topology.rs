@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ::redis::{ConnectionAddr, ConnectionInfo, RedisResult, Value};
 
+use super::access::{check_named, moved_to};
 use super::node::Node;
 use super::slot::Slot;
 use super::source::Source;
@@ -86,12 +87,21 @@ fn first_three(range: Value) -> Option<(u16, u16, Value)> {
     Some((first, last, parts.next()?))
 }
 
+/// What the servers of a cluster have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    /// How to log in to one of them: the others are like it.
+    pub(super) info: ConnectionInfo,
+    /// Whether one on another machine may be told the password in the clear.
+    pub(super) plaintext_password: bool,
+    /// How long a submit waits for disk or replicas.
+    pub(super) durable: Duration,
+}
+
 /// The owners of all slots.
 #[derive(Clone)]
 pub(super) struct Topology {
-    /// How to log in, whichever the server.
-    info: ConnectionInfo,
-    durable: Duration,
+    common: Common,
     nodes: HashMap<Address, Arc<Node>>,
     /// In the order of their slots.
     ranges: Vec<(Slot, Slot, Arc<Node>)>,
@@ -101,10 +111,9 @@ pub(super) struct Topology {
 
 impl Topology {
     /// One that knows of nobody.
-    pub(super) fn new(info: ConnectionInfo, durable: Duration) -> Self {
+    pub(super) fn new(common: Common) -> Self {
         Self {
-            info,
-            durable,
+            common,
             nodes: HashMap::new(),
             ranges: Vec::new(),
             moved: HashMap::new(),
@@ -148,22 +157,10 @@ impl Topology {
         if let Some(node) = self.nodes.get(address) {
             return Ok(Arc::clone(node));
         }
-        let (host, port) = (address.host.clone(), address.port);
-        let place = match self.info.addr() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        let source = Source::at(self.info.clone().set_addr(place))?;
-        let node = Arc::new(Node::new(source, address.clone(), self.durable));
+        let info = moved_to(&self.common.info, address.host.clone(), address.port);
+        check_named(&info, self.common.plaintext_password)?;
+        let source = Source::at(info)?;
+        let node = Arc::new(Node::new(source, address.clone(), self.common.durable));
         self.nodes.insert(address.clone(), Arc::clone(&node));
         Ok(node)
     }
@@ -175,7 +172,7 @@ impl Topology {
     /// With these owners, and the servers that are known already.
     pub(super) fn renewed(&self, mut ranges: Vec<Range>) -> RedisResult<Self> {
         ranges.sort_unstable();
-        let mut renewed = Self::new(self.info.clone(), self.durable);
+        let mut renewed = Self::new(self.common.clone());
         for (first, last, address) in ranges {
             if let Some(node) = self.nodes.get(&address) {
                 renewed.nodes.insert(address.clone(), Arc::clone(node));
@@ -200,6 +197,14 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
+    fn common(info: ConnectionInfo) -> Common {
+        Common {
+            info,
+            plaintext_password: false,
+            durable: Duration::ZERO,
+        }
+    }
+
     #[tokio::test]
     async fn owners_are_read_and_their_replicas_left_out() {
         let own = address("seed", 7000);
@@ -219,7 +224,7 @@ mod tests {
         let ranges = read_slots(reply, &own).unwrap();
         let info: ConnectionInfo =
             ::redis::IntoConnectionInfo::into_connection_info("redis://s/").unwrap();
-        let topology = Topology::new(info, Duration::ZERO).renewed(ranges).unwrap();
+        let topology = Topology::new(common(info)).renewed(ranges).unwrap();
         let owner = |slot| {
             topology
                 .owner(Slot(slot))
@@ -239,9 +244,7 @@ mod tests {
         let info: ConnectionInfo =
             ::redis::IntoConnectionInfo::into_connection_info("redis://s/").unwrap();
         let all = |host| vec![(Slot(0), Slot(16_383), address(host, 1))];
-        let old = Topology::new(info, Duration::ZERO)
-            .renewed(all("a"))
-            .unwrap();
+        let old = Topology::new(common(info)).renewed(all("a")).unwrap();
         let (mut moved, owner) = old.with(&address("b", 1)).unwrap();
         moved.set_owner(Slot(7), owner);
         let of =

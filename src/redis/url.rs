@@ -3,12 +3,14 @@
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult};
 
+use super::access::Credentials;
 use crate::error::{Error, Result};
 
 /// The port of a sentinel that is given without one.
 const SENTINEL_PORT: u16 = 26_379;
-const SENTINEL_SCHEME: &str = "redis+sentinel://";
-const CLUSTER_SCHEME: &str = "redis+cluster://";
+/// What is behind the scheme of a server where the URL names several.
+const SENTINELS: &str = "+sentinel";
+const CLUSTER: &str = "+cluster";
 /// The port of a server that is given without one.
 const PORT: u16 = 6_379;
 
@@ -27,23 +29,45 @@ pub(super) enum RedisUrl {
 }
 
 impl RedisUrl {
-    pub(super) fn read(url: &str) -> Result<Self> {
-        Self::parse(url).map_err(|_| {
+    /// Reads a URL, and adds login and certificates to what it names.
+    pub(super) fn read(url: &str, credentials: &Credentials) -> Result<Self> {
+        let read = Self::parse(url).map_err(|_| {
             Error::invalid(
                 "redis",
                 "must be a URL like redis://127.0.0.1:6379/, redis+cluster://node-1,node-2/ or \
-                 redis+sentinel://sentinel-1,sentinel-2/master-name",
+                 redis+sentinel://sentinel-1,sentinel-2/master-name; with TLS it begins with rediss",
             )
+        })?;
+        Ok(match read {
+            Self::Fixed(info) => Self::Fixed(Box::new(credentials.server(*info)?)),
+            Self::Cluster(seeds) => {
+                let seeds = seeds.into_iter().map(|seed| credentials.server(seed));
+                Self::Cluster(seeds.collect::<Result<_>>()?)
+            }
+            Self::Sentinels {
+                sentinels,
+                master,
+                node,
+            } => {
+                let sentinels = sentinels.into_iter().map(|info| credentials.sentinel(info));
+                Self::Sentinels {
+                    sentinels: sentinels.collect::<Result<_>>()?,
+                    master,
+                    node: Box::new(credentials.named_later(*node)?),
+                }
+            }
         })
     }
 
     fn parse(url: &str) -> RedisResult<Self> {
-        if let Some(rest) = url.strip_prefix(CLUSTER_SCHEME) {
-            return Self::parse_cluster(rest);
+        let (scheme, rest) = url.split_once("://").ok_or_else(odd)?;
+        if let Some(scheme) = scheme.strip_suffix(CLUSTER) {
+            return Self::parse_cluster(known(scheme)?, rest);
         }
-        let Some(rest) = url.strip_prefix(SENTINEL_SCHEME) else {
+        let Some(scheme) = scheme.strip_suffix(SENTINELS) else {
             return Ok(Self::Fixed(Box::new(plain(url)?)));
         };
+        let scheme = known(scheme)?;
         let (login, rest) = login(rest);
         let (hosts, path) = rest.split_once('/').ok_or_else(odd)?;
         let (master, database) = path.split_once('/').unwrap_or((path, ""));
@@ -52,20 +76,20 @@ impl RedisUrl {
             return Err(odd());
         }
         Ok(Self::Sentinels {
-            sentinels: each_host(hosts, "", SENTINEL_PORT)?,
+            sentinels: each_host(scheme, hosts, "", SENTINEL_PORT)?,
             master: master.to_owned(),
-            node: Box::new(plain(&format!("redis://{login}master/{database}"))?),
+            node: Box::new(plain(&format!("{scheme}://{login}master/{database}"))?),
         })
     }
 
     /// A cluster has one database only, so nothing stands behind the hosts.
-    fn parse_cluster(rest: &str) -> RedisResult<Self> {
+    fn parse_cluster(scheme: &str, rest: &str) -> RedisResult<Self> {
         let (login, hosts) = login(rest);
         let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
         if hosts.contains(['/', '?', '#']) {
             return Err(odd());
         }
-        Ok(Self::Cluster(each_host(hosts, &login, PORT)?))
+        Ok(Self::Cluster(each_host(scheme, hosts, &login, PORT)?))
     }
 }
 
@@ -77,15 +101,28 @@ fn login(rest: &str) -> (String, &str) {
     }
 }
 
-fn each_host(hosts: &str, login: &str, port: u16) -> RedisResult<Vec<ConnectionInfo>> {
+/// The scheme of a server: with TLS, or without.
+fn known(scheme: &str) -> RedisResult<&str> {
+    match scheme {
+        "redis" | "rediss" => Ok(scheme),
+        _ => Err(odd()),
+    }
+}
+
+fn each_host(
+    scheme: &str,
+    hosts: &str,
+    login: &str,
+    port: u16,
+) -> RedisResult<Vec<ConnectionInfo>> {
     let each = hosts.split(',').map(|host| {
         let behind_brackets = host.rsplit(']').next().unwrap_or(host);
         if host.is_empty() {
             Err(odd())
         } else if behind_brackets.contains(':') {
-            plain(&format!("redis://{login}{host}/"))
+            plain(&format!("{scheme}://{login}{host}/"))
         } else {
-            plain(&format!("redis://{login}{host}:{port}/"))
+            plain(&format!("{scheme}://{login}{host}:{port}/"))
         }
     });
     each.collect()
@@ -106,6 +143,8 @@ pub(super) fn tcp() -> TcpSettings {
 
 #[cfg(test)]
 mod tests {
+    use ::redis::ConnectionAddr;
+
     use super::*;
 
     fn sentinels(url: &str) -> (Vec<String>, String, ConnectionInfo) {
@@ -156,6 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn a_second_s_means_tls_for_whatever_the_url_names() {
+        let is_tls = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        let RedisUrl::Fixed(info) = RedisUrl::parse("rediss://a/").unwrap() else {
+            panic!("names one server");
+        };
+        assert!(is_tls(&info));
+        let RedisUrl::Cluster(hosts) = RedisUrl::parse("rediss+cluster://a,b").unwrap() else {
+            panic!("names a cluster");
+        };
+        assert!(hosts.len() == 2 && hosts.iter().all(is_tls));
+        let url = RedisUrl::parse("rediss+sentinel://a,b/jobs").unwrap();
+        let RedisUrl::Sentinels {
+            sentinels, node, ..
+        } = url
+        else {
+            panic!("names sentinels");
+        };
+        assert!(sentinels.iter().all(is_tls) && is_tls(&node));
+    }
+
+    #[test]
     fn what_is_no_such_url_is_refused() {
         for url in [
             "redis+sentinel://a:1",
@@ -169,7 +229,9 @@ mod tests {
             "redis+cluster://a,",
             "redis+cluster://a/1",
             "redis+cluster://a?x=y",
-            "rediss+sentinel://a:1/jobs",
+            "http+sentinel://a:1/jobs",
+            "http+cluster://a:1",
+            "+cluster://a:1",
             "http://a/",
             "",
         ] {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::{PATIENCE, TestRedis, guard};
+use super::{PATIENCE, TestAuthority, TestRedis, guard};
 use crate::job::QueueName;
 use crate::keys::QueueKeys;
 use crate::queue::JobQueue;
@@ -16,6 +16,33 @@ pub const MASTERS: usize = 3;
 const BUS: u16 = 10_000;
 /// How long a server is silent before the others take it for dead.
 const NODE_TIMEOUT: &str = "1000";
+
+/// Two masters without replicas, which speak TLS with each other and with others.
+///
+/// # Panics
+/// When they do not come up.
+#[must_use]
+pub fn start_tls_cluster(authority: &TestAuthority) -> [TestRedis; 2] {
+    let arguments = ["--save", "", "--cluster-enabled", "yes"];
+    let servers = [(); 2].map(|()| TestRedis::start_tls_at(port_with_bus(), authority, &arguments));
+    for (server, slots) in servers.iter().zip([["0", "8191"], ["8192", "16383"]]) {
+        let given = server.cli(&[&["CLUSTER", "ADDSLOTSRANGE"][..], &slots].concat());
+        assert_eq!(given.trim(), "OK");
+    }
+    let port = servers[1].tls_port().expect("it speaks TLS").to_string();
+    let met = servers[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+    assert_eq!(met.trim(), "OK");
+    let deadline = Instant::now() + PATIENCE;
+    let is_whole = |server: &TestRedis| {
+        let state = server.cli(&["CLUSTER", "INFO"]);
+        state.contains("cluster_state:ok") && state.contains("cluster_slots_ok:16384")
+    };
+    while !servers.iter().all(is_whole) {
+        assert!(Instant::now() < deadline, "waited in vain for the cluster");
+        std::thread::yield_now();
+    }
+    servers
+}
 
 /// Three masters with a replica each. They end with this value.
 #[derive(Debug)]

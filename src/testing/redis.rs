@@ -6,13 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::{PATIENCE, TestAuthority};
 
 /// A redis-server of a test's own, in its own folder. It ends with this value.
 #[derive(Debug)]
 pub struct TestRedis {
     folder: tempfile::TempDir,
     port: u16,
+    tls_port: Option<u16>,
     arguments: Vec<String>,
     child: Option<Child>,
 }
@@ -86,13 +87,30 @@ impl TestRedis {
     /// When there is no redis-server to start.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener
-            .local_addr()
-            .expect("a bound listener has an address")
-            .port();
-        drop(listener);
-        Self::start_at(port, arguments)
+        Self::start_at(free_port(), arguments)
+    }
+
+    /// Starts a server that also speaks TLS, with whoever shows a certificate of
+    /// this authority.
+    ///
+    /// # Panics
+    /// When there is no redis-server to start.
+    #[must_use]
+    pub fn start_tls(authority: &TestAuthority, arguments: &[&str]) -> Self {
+        Self::start_tls_at(free_port(), authority, arguments)
+    }
+
+    pub(super) fn start_tls_at(
+        tls_port: u16,
+        authority: &TestAuthority,
+        arguments: &[&str],
+    ) -> Self {
+        let tls = authority.redis_arguments(tls_port);
+        let tls = tls.iter().map(String::as_str);
+        let arguments: Vec<_> = tls.chain(arguments.iter().copied()).collect();
+        let mut redis = Self::start_at(free_port(), &arguments);
+        redis.tls_port = Some(tls_port);
+        redis
     }
 
     pub(super) fn start_at(port: u16, arguments: &[&str]) -> Self {
@@ -104,6 +122,7 @@ impl TestRedis {
         let mut redis = Self {
             folder,
             port,
+            tls_port: None,
             arguments,
             child: None,
         };
@@ -117,10 +136,25 @@ impl TestRedis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Where it listens, by TLS where it speaks that.
+    #[must_use]
+    pub fn safe_url(&self) -> String {
+        match self.tls_port {
+            Some(port) => format!("rediss://127.0.0.1:{port}/"),
+            None => self.url(),
+        }
+    }
+
     /// Its port on 127.0.0.1.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its port for TLS, if it speaks that.
+    #[must_use]
+    pub const fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// Its process id while it runs.
@@ -226,6 +260,12 @@ impl TestRedis {
     pub fn cli(&self, command: &[&str]) -> String {
         redis_cli(self.port, command)
     }
+}
+
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr();
+    address.expect("a bound listener has an address").port()
 }
 
 pub(super) fn redis_cli(port: u16, command: &[&str]) -> String {

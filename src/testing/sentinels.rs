@@ -1,11 +1,12 @@
 //! Sentinels of a test's own, over a master and its replicas.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::{PATIENCE, TestRedis};
+use super::redis::free_port;
+use super::{PATIENCE, TestAuthority, TestRedis};
 
 /// As many as it takes for two to agree while one is away.
 const SENTINELS: usize = 3;
@@ -17,6 +18,8 @@ const MASTER: &str = "jobs";
 pub struct TestSentinels {
     folder: tempfile::TempDir,
     ports: Vec<u16>,
+    /// Those by which they speak TLS.
+    tls_ports: Vec<u16>,
     children: Vec<Child>,
 }
 
@@ -28,14 +31,28 @@ impl TestSentinels {
     /// When they do not come up.
     #[must_use]
     pub fn start(master: &TestRedis, replicas: usize) -> Self {
+        Self::start_with(master, replicas, None)
+    }
+
+    /// The same of sentinels that also speak TLS, and nothing else with the master.
+    ///
+    /// # Panics
+    /// When they do not come up.
+    #[must_use]
+    pub fn start_tls(master: &TestRedis, replicas: usize, authority: &TestAuthority) -> Self {
+        Self::start_with(master, replicas, Some(authority))
+    }
+
+    fn start_with(master: &TestRedis, replicas: usize, authority: Option<&TestAuthority>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for sentinels");
         let mut sentinels = Self {
             folder,
             ports: Vec::new(),
+            tls_ports: Vec::new(),
             children: Vec::new(),
         };
         for _ in 0..SENTINELS {
-            sentinels.start_one(master.port());
+            sentinels.start_one(master, authority);
         }
         let deadline = Instant::now() + PATIENCE;
         let known = [
@@ -52,19 +69,25 @@ impl TestSentinels {
         sentinels
     }
 
-    fn start_one(&mut self, master: u16) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
-        drop(listener);
-        let port = address.port();
+    fn start_one(&mut self, master: &TestRedis, authority: Option<&TestAuthority>) {
+        let port = free_port();
+        let mut master_port = master.port();
+        let mut tls = String::new();
+        if let Some(authority) = authority {
+            let tls_port = free_port();
+            for option in authority.redis_arguments(tls_port).chunks(2) {
+                let name = option[0].trim_start_matches('-');
+                let _infallible = writeln!(tls, "{name} {}", option[1]);
+            }
+            self.tls_ports.push(tls_port);
+            master_port = master.tls_port().expect("the master speaks TLS, too");
+        }
         let config = self.folder.path().join(format!("{port}.conf"));
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nlogfile {port}.log\n\
-             sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
+             sentinel monitor {MASTER} 127.0.0.1 {master_port} 2\n\
              sentinel down-after-milliseconds {MASTER} 500\n\
-             sentinel failover-timeout {MASTER} 5000\n",
+             sentinel failover-timeout {MASTER} 5000\n{tls}",
             self.folder.path().display()
         );
         fs::write(&config, text).expect("a sentinel's configuration is written");
@@ -81,12 +104,12 @@ impl TestSentinels {
     /// The master, by way of the sentinels.
     #[must_use]
     pub fn url(&self) -> String {
-        let hosts: Vec<_> = self
-            .ports
-            .iter()
-            .map(|p| format!("127.0.0.1:{p}"))
-            .collect();
-        format!("redis+sentinel://{}/{MASTER}", hosts.join(","))
+        let (scheme, ports) = match &self.tls_ports[..] {
+            [] => ("redis", &self.ports[..]),
+            ports => ("rediss", ports),
+        };
+        let hosts: Vec<_> = ports.iter().map(|p| format!("127.0.0.1:{p}")).collect();
+        format!("{scheme}+sentinel://{}/{MASTER}", hosts.join(","))
     }
 
     /// The port of the server that the sentinels take for the master.

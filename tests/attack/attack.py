@@ -1,13 +1,16 @@
 """Attacks a server beside a good client, and prints a verdict for each attack.
 
-    python3 tests/attack/attack.py --server target/release/jobflow-server
+    cargo xtask attack
 
-Needs redis-server and nothing but the standard library. A good client submits 500 jobs
-a second over one connection from before the attack. The server holds when the client
-sees no error, its 99th percentile stays within three times that without the attack,
+Needs redis-server, openssl and nothing but the standard library. A good client submits
+500 jobs a second over one connection from before the attack. The server holds when the
+client sees no error, its 99th percentile stays within three times that without the attack,
 which is measured before and after each (or within 20 ms, where that is more: below it
 one measures the machine), the memory of the server grows by 64 MiB at most, and it takes
-a new connection afterwards.
+a new connection afterwards. Attacks on TLS go to a second server, with a good client of
+its own that speaks TLS. An attack that seems to succeed is tried again, up to three times
+in all, because a machine that does something else for a moment looks the same: what the
+server is to blame for happens each time.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import multiprocessing
 import os
 import resource
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,13 +31,23 @@ from cases import CASES
 RATE = 500
 FLOOR_MS = 20.0
 MEMORY_KIB = 64 * 1024
+# Of an attack that seems to succeed.
+TRIES = 3
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def connection_to(address, tls):
+    if not tls:
+        return http.client.HTTPConnection(*address, timeout=5)
+    context = ssl.create_default_context(cafile=tls)
+    return http.client.HTTPSConnection("localhost", address[1], timeout=5, context=context)
 
 
 class Good:
     """Submits at a steady rate, whatever the answers take."""
 
-    def __init__(self, address):
-        self.connection = http.client.HTTPConnection(*address, timeout=5)
+    def __init__(self, address, tls):
+        self.connection = connection_to(address, tls)
         self.connection.connect()
         self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -79,9 +93,9 @@ def attacker(run, address, until):
             time.sleep(0.05)
 
 
-def takes_connections(address):
+def takes_connections(address, tls):
     try:
-        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection = connection_to(address, tls)
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
@@ -94,44 +108,81 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_for(address):
+def wait_for(address, tls):
     for _ in range(200):
-        if takes_connections(address):
+        if takes_connections(address, tls):
             return
         time.sleep(0.05)
     sys.exit("the server does not start")
 
 
-def attack_all(address, pid, seconds, only):
-    good = Good(address)
-    good.run(1)
-    rest = max(seconds / 2, 1)
-    before, _ = good.run(rest)
-    print(f"{'attack':40} {'without':>8} {'p99 ms':>8} {'errors':>7} {'memory MiB':>11}  verdict")
-    failed = tried = 0
-    for name, run in CASES:
-        if only and only not in name:
-            continue
-        held_before, until = memory_kib(pid), time.monotonic() + seconds
-        other = multiprocessing.Process(target=attacker, args=(run, address, until))
+class Target:
+    """A server with its good client."""
+
+    def __init__(self, binary, redis, folder, tls=None):
+        self.address, self.tls = ("127.0.0.1", free_port()), tls
+        words = [binary, "--listen", "127.0.0.1:%d" % self.address[1], "--redis", redis]
+        words += ["--namespace", "tls" if tls else "plain"]
+        if tls:
+            words += ["--tls-cert", tls, "--tls-key", os.path.join(folder, "key.pem")]
+        self.process = subprocess.Popen(words, **QUIET)
+        wait_for(self.address, tls)
+        self.good = Good(self.address, tls)
+        self.good.run(1)
+        self.before = None
+
+    def attack(self, run, seconds):
+        """The 99th percentiles without and with it, errors, and KiB of memory."""
+        rest = max(seconds / 2, 1)
+        before = self.before or self.good.run(rest)[0]
+        held, until = memory_kib(self.process.pid), time.monotonic() + seconds
+        other = multiprocessing.Process(target=attacker, args=(run, self.address, until))
         other.start()
-        p99, errors = good.run(seconds)
-        grown = memory_kib(pid) - held_before
+        p99, errors = self.good.run(seconds)
+        grown = memory_kib(self.process.pid) - held
         other.join(2)
         if other.is_alive():
             other.kill()
             other.join()
-        after, late = good.run(rest)
-        without, before = max(before, after), after
-        swift = p99 <= max(3 * without, FLOOR_MS)
-        well = errors + late == 0 and takes_connections(address)
-        holds = well and swift and grown <= MEMORY_KIB
-        tried, failed = tried + 1, failed + (not holds)
-        verdict = "holds" if holds else "FAILS"
-        numbers = f"{without:8.1f} {p99:8.1f} {errors + late:7} {grown / 1024:11.1f}"
-        print(f"{name:40} {numbers}  {verdict}", flush=True)
-    print(f"\n{tried - failed} of {tried} attacks held")
+        self.before, late = self.good.run(rest)
+        answers = takes_connections(self.address, self.tls) and self.process.poll() is None
+        return max(before, self.before), p99, errors + late + (not answers), grown
+
+
+def holds(without, p99, errors, grown):
+    return errors == 0 and p99 <= max(3 * without, FLOOR_MS) and grown <= MEMORY_KIB
+
+
+def attack_all(plain, safe, seconds, only):
+    print(f"{'attack':44} {'without':>8} {'p99 ms':>8} {'ratio':>6} {'errors':>7} {'MiB':>6}  verdict")
+    failed = tried = over = 0
+    for name, run, tls in CASES:
+        if only and only not in name:
+            continue
+        for attempt in range(1, TRIES + 1):
+            seen = (safe if tls else plain).attack(run, seconds)
+            if holds(*seen):
+                break
+        without, p99, errors, grown = seen
+        tried, failed = tried + 1, failed + (not holds(*seen))
+        over += p99 > 3 * without
+        again = f", at attempt {attempt}" if attempt > 1 else ""
+        verdict = ("holds" if holds(*seen) else "FAILS") + again
+        numbers = f"{without:8.1f} {p99:8.1f} {p99 / without:6.1f} {errors:7} {grown / 1024:6.1f}"
+        print(f"{name:44} {numbers}  {verdict}", flush=True)
+    print(f"\n{tried - failed} of {tried} attacks held; {over} over three times the 99th percentile")
     return failed == 0
+
+
+def certificate(folder):
+    """One that signs itself, for localhost."""
+    cert, key = (os.path.join(folder, name) for name in ("cert.pem", "key.pem"))
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert]
+    words += ["-addext", "subjectAltName=DNS:localhost"]
+    words += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run(words, check=True, **QUIET)
+    return cert
 
 
 def main():
@@ -141,25 +192,21 @@ def main():
     parser.add_argument("--only", help="attacks whose name has this in it")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
-    redis_port, port = free_port(), free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        redis = subprocess.Popen(
-            ["redis-server", "--port", str(redis_port), "--dir", folder, "--save", ""], **quiet
-        )
-        listen = f"127.0.0.1:{port}"
-        url = f"redis://127.0.0.1:{redis_port}/"
-        server = subprocess.Popen([options.server, "--listen", listen, "--redis", url], **quiet)
+        words = ["redis-server", "--port", str(port), "--dir", folder, "--save", ""]
+        children, held = [subprocess.Popen(words, **QUIET)], False
         try:
-            address = ("127.0.0.1", port)
-            wait_for(address)
-            held = attack_all(address, server.pid, options.seconds, options.only)
-            held = held and server.poll() is None
+            redis = f"redis://127.0.0.1:{port}/"
+            plain = Target(options.server, redis, folder)
+            children.append(plain.process)
+            safe = Target(options.server, redis, folder, certificate(folder))
+            children.append(safe.process)
+            held = attack_all(plain, safe, options.seconds, options.only)
         finally:
-            server.kill()
-            redis.kill()
-            server.wait()
-            redis.wait()
+            for child in children:
+                child.kill()
+                child.wait()
     sys.exit(0 if held else 1)
 
 

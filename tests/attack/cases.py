@@ -5,7 +5,9 @@ import gzip
 import json
 import random
 import socket
+import ssl
 import struct
+import subprocess
 import time
 
 from http2 import *  # the frames are the language of this file
@@ -18,11 +20,20 @@ LIST = b"/jobflow.v1.JobService/ListJobs"
 # Frames or requests of one burst, and how many bursts there are in a second: an
 # attacker on the same two cores that sends without a pause measures itself.
 BURST, BURSTS = 200, 20
+# Made before anything is measured: an attacker that computes takes the machine.
+BOMB = gzip.compress(b"\0" * (16 << 20))
+JSON_BOMB = gzip.compress(json.dumps({"name": "a", "data": "x" * (8 << 20)}).encode())
 CASES = []
 
 
 def case(run):
-    CASES.append((run.__name__.replace("_", " "), run))
+    CASES.append((run.__name__.replace("_", " "), run, False))
+    return run
+
+
+def tls_case(run):
+    """One against a server that speaks TLS."""
+    CASES.append((f"tls: {run.__name__.replace('_', ' ')}", run, True))
     return run
 
 
@@ -298,7 +309,7 @@ def messages_of_16_mib_promised(address, until):
 
 @case
 def gzip_bomb_by_grpc(address, until):
-    calls(address, until, SUBMIT, [message(gzip.compress(b"\0" * (16 << 20)), flag=1)])
+    calls(address, until, SUBMIT, [message(BOMB, flag=1)])
 
 
 @case
@@ -328,6 +339,21 @@ def filters_of_the_longest_kind(address, until):
     text = b"(" * 2000 + b"queue = a" + b")" * 2000
     field = b"\x0a" + bytes([len(text) % 128 + 128, len(text) // 128]) + text
     calls(address, until, LIST, [message(field)])
+
+
+@case
+def a_million_headers_of_a_job(address, until):
+    # Entries of the map, each with an empty name and value.
+    calls(address, until, SUBMIT, [message(b"\x12\x01k" + b"\x5a\x00" * 1_000_000)])
+
+
+@case
+def the_largest_numbers_there_are(address, until):
+    most = b"\xff" * 9 + b"\x01"
+    fields = [bytes([number << 3]) + most for number in range(1, 16)]
+    bodies = [message(field) for field in fields] + [message(b"".join(fields))]
+    for path in (LIST, SUBMIT, METRICS):
+        calls(address, min(until, time.monotonic() + 1), path, bodies)
 
 
 @case
@@ -443,9 +469,8 @@ def json_of_odd_numbers_and_doubles(address, until):
 
 @case
 def gzip_bomb_by_rest(address, until):
-    body = gzip.compress(json.dumps({"name": "a", "data": "x" * (8 << 20)}).encode())
     more = b"content-encoding: gzip\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    repeat_http1(address, until, HEAD + more % len(body) + body)
+    repeat_http1(address, until, HEAD + more % len(JSON_BOMB) + JSON_BOMB)
 
 
 @case
@@ -459,6 +484,187 @@ def ten_thousand_requests_at_once(address, until):
 @case
 def tls_where_none_is_spoken(address, until):
     repeat_http1(address, until, bytes.fromhex("16030100a5010000a10303") + b"\x11" * 160)
+
+
+# --- TLS ------------------------------------------------------------------------
+
+
+def hello(name=b"localhost"):
+    """What a client says first, as OpenSSL makes it."""
+    sent = ssl.MemoryBIO()
+    client = trusting_nobody().wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name.decode())
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return sent.read()
+
+
+def trusting_nobody():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def record(kind, payload, version=0x0303, length=None):
+    length = len(payload) if length is None else length
+    return struct.pack(">BHH", kind, version, length) + payload
+
+
+def agreed(address):
+    """A connection that has agreed on TLS, and the bytes underneath."""
+    peer = socket.create_connection(address, timeout=5)
+    safe = trusting_nobody().wrap_socket(peer, server_hostname="localhost")
+    return socket.socket(fileno=safe.detach())
+
+
+def openssl(address, until, letters, *more):
+    """Lets OpenSSL say what only it can, a letter a line."""
+    words = ["openssl", "s_client", "-connect", "%s:%d" % address, *more]
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    client = subprocess.Popen(words, stdin=subprocess.PIPE, **pipes)
+    try:
+        while time.monotonic() < until and client.poll() is None:
+            client.stdin.write(letters * 20)
+            client.stdin.flush()
+            time.sleep(1 / BURSTS)
+    finally:
+        client.kill()
+        client.wait()
+
+
+@tls_case
+def handshakes_that_stall(address, until):
+    first = hello()
+    peers = [socket.create_connection(address, timeout=5) for _ in range(200)]
+    for at, peer in enumerate(peers):
+        peer.sendall(first[: at % len(first)])
+    hold(peers, until)
+
+
+@tls_case
+def handshakes_byte_by_byte(address, until):
+    first = hello()
+    peers = [socket.create_connection(address, timeout=5) for _ in range(100)]
+    for byte in first:
+        if time.monotonic() >= until:
+            break
+        for peer in peers:
+            peer.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+@tls_case
+def handshakes_begun_and_left(address, until):
+    first = hello()
+    while time.monotonic() < until:
+        for _ in range(10):
+            peer = socket.create_connection(address, timeout=2)
+            peer.sendall(first)
+            peer.close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def handshakes_whole_and_closed(address, until):
+    while time.monotonic() < until:
+        for _ in range(5):
+            agreed(address).close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def a_hello_in_records_of_one_byte(address, until):
+    first = hello()[5:]
+    text = b"".join(record(22, bytes([byte])) for byte in first)
+    repeat_http1(address, until, text)
+
+
+@tls_case
+def a_hello_that_promises_16_mib(address, until):
+    peer = socket.create_connection(address, timeout=5)
+    peer.sendall(record(22, b"\x01\xff\xff\xff" + b"\x03\x03"))
+    flood(peer, until, record(22, b"\0" * 16384))
+
+
+@tls_case
+def records_without_content(address, until):
+    peer = socket.create_connection(address, timeout=5)
+    flood(peer, until, record(22, b"") * BURST)
+
+
+@tls_case
+def records_of_nonsense(address, until):
+    dice = random.Random(9)
+    while time.monotonic() < until:
+        for kind in (20, 21, 22, 23, 24, 255):
+            peer = socket.create_connection(address, timeout=2)
+            peer.sendall(record(kind, dice.randbytes(500), length=dice.choice([500, 65535])))
+            peer.close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def nonsense_behind_a_handshake(address, until):
+    while time.monotonic() < until:
+        peer = agreed(address)
+        for kind in (22, 23, 24):
+            peer.sendall(record(kind, b"x" * 1000))
+        peer.close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def a_hello_behind_a_handshake(address, until):
+    while time.monotonic() < until:
+        peer = agreed(address)
+        peer.sendall(hello())
+        peer.close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def alerts_without_end(address, until):
+    peer = socket.create_connection(address, timeout=5)
+    flood(peer, until, record(21, b"\x01\x5a") * BURST)
+
+
+@tls_case
+def renegotiation_without_end(address, until):
+    openssl(address, until, b"R\n", "-tls1_2", "-legacy_renegotiation")
+
+
+@tls_case
+def new_keys_without_end(address, until):
+    openssl(address, until, b"K\n", "-tls1_3")
+
+
+@tls_case
+def old_versions_and_weak_ciphers(address, until):
+    while time.monotonic() < until:
+        for version in (0x0300, 0x0301, 0x0302):
+            peer = socket.create_connection(address, timeout=2)
+            body = struct.pack(">H", version) + b"r" * 32 + b"\0\0\x02\0\x05\x01\0"
+            peer.sendall(record(22, b"\x01" + struct.pack(">I", len(body))[1:] + body, 0x0301))
+            peer.close()
+        time.sleep(1 / BURSTS)
+
+
+@tls_case
+def plain_http_where_tls_is_spoken(address, until):
+    repeat_http1(address, until, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+
+
+@tls_case
+def slow_heads_behind_a_handshake(address, until):
+    peers = []
+    for _ in range(30):
+        peer = socket.create_connection(address, timeout=5)
+        peers.append(trusting_nobody().wrap_socket(peer, server_hostname="localhost"))
+    while time.monotonic() < until:
+        for peer in peers:
+            peer.sendall(b"P")
+        time.sleep(0.5)
 
 
 # --- Connections ----------------------------------------------------------------

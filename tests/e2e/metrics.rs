@@ -80,7 +80,7 @@ fn documented(prefix: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-fn address_of_worker(system: &mut System, at: crate::system::WorkerAt) -> String {
+pub(crate) fn address_of_worker(system: &mut System, at: crate::system::WorkerAt) -> String {
     let log = system.worker_at(at).log();
     let address = log.split_once("health and metrics are served");
     let address = address.and_then(|(_, rest)| rest.split_once("address="));

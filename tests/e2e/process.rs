@@ -1,5 +1,6 @@
 //! A child process whose messages go to a file, ended with its owner.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::future::ready;
@@ -32,6 +33,11 @@ impl Process {
             .open(&log)
             .unwrap();
         let begins = usize::try_from(file.metadata().unwrap().len()).unwrap();
+        let is_set =
+            |(name, value): (&OsStr, Option<&OsStr>)| name == "RUST_LOG" && value.is_some();
+        if !command.get_envs().any(is_set) {
+            command.env_remove("RUST_LOG");
+        }
         let child = command
             // Nothing of the caller's settings, and logs without colour.
             .env_remove("JOBFLOW_REDIS_URL")
@@ -39,7 +45,6 @@ impl Process {
             .env_remove("JOBFLOW_LISTEN")
             .env_remove("JOBFLOW_SERVER")
             .env_remove("JOBFLOW_CONFIG")
-            .env_remove("RUST_LOG")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())

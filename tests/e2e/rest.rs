@@ -49,6 +49,11 @@ impl Rest {
         asked.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let asked = self.call(Method::GET, path, headers, String::new()).await;
+        asked.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
     /// Submits what is expected to be taken, and returns the job's id.
     pub(crate) async fn submit(&self, body: &str) -> String {
         let answer = self.post(body).await;

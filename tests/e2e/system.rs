@@ -23,6 +23,7 @@ pub(crate) struct System {
     namespace: Namespace,
     variables: Vec<(&'static str, String)>,
     pub(crate) redis: TestRedis,
+    redis_url: String,
     // Last: the others write into it until they end.
     folder: TempDir,
 }
@@ -43,6 +44,23 @@ impl System {
 
     /// The same, with these variables for server and workers.
     pub(crate) async fn start_with(redis: TestRedis, variables: &[(&'static str, &str)]) -> Self {
+        let mut system = Self::prepare(redis, variables);
+        system.start_server().await;
+        system
+    }
+
+    /// The same without a server yet.
+    pub(crate) fn prepare(redis: TestRedis, variables: &[(&'static str, &str)]) -> Self {
+        let url = redis.safe_url();
+        Self::prepare_at(redis, &url, variables)
+    }
+
+    /// The same with another URL of that Redis for server and workers.
+    pub(crate) fn prepare_at(
+        redis: TestRedis,
+        url: &str,
+        variables: &[(&'static str, &str)],
+    ) -> Self {
         let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         let namespace = fresh_namespace();
         let queue = JobQueue::open(QueueConfig {
@@ -50,7 +68,7 @@ impl System {
             namespace: namespace.clone(),
             ..QueueConfig::default()
         });
-        let mut system = Self {
+        Self {
             queue: queue.unwrap(),
             server: None,
             workers: Vec::new(),
@@ -58,10 +76,9 @@ impl System {
             variables: variables.iter().map(own).collect(),
             namespace,
             redis,
+            redis_url: url.to_owned(),
             folder: tempfile::tempdir().unwrap(),
-        };
-        system.start_server().await;
-        system
+        }
     }
 
     /// Starts the server, the first time on a free port and later on the same.
@@ -250,7 +267,7 @@ impl System {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
-        command.args(["--redis", &self.redis.url()]);
+        command.args(["--redis", &self.redis_url]);
         command.args(["--namespace", self.namespace.as_str()]);
         command.envs(self.variables.iter().cloned());
         command

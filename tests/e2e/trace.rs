@@ -16,7 +16,7 @@ use crate::system::System;
 /// Steps are exported after so many milliseconds, and not after five seconds.
 const SCHEDULE_DELAY: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "100");
 
-fn python(script: &str, collector: &str) -> Command {
+pub(crate) fn python(script: &str, collector: &str) -> Command {
     let mut command = Command::new("python3");
     command
         .args([
@@ -32,7 +32,7 @@ fn python(script: &str, collector: &str) -> Command {
     command
 }
 
-async fn address(process: &mut Process) -> String {
+pub(crate) async fn address(process: &mut Process) -> String {
     let listens = || {
         assert!(process.is_running(), "{process}");
         let log = process.log();

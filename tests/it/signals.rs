@@ -10,7 +10,7 @@ const ALL: [WorkerSignal; 3] = [
     WorkerSignal::Stop,
 ];
 
-fn beat(id: &str, state: WorkerState) -> WorkerBeat {
+pub(crate) fn beat(id: &str, state: WorkerState) -> WorkerBeat {
     WorkerBeat {
         id: id.to_owned(),
         state,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobflow::payload::Keyring;
 use jobflow::{DEFAULT_LEASE, Error, Job, JobQueue, QueueName, Result};
 use serde::Serialize;
 
@@ -25,6 +26,7 @@ pub struct WorkerBuilder {
     lease: Duration,
     grace: Duration,
     handlers: Vec<(String, Arc<dyn Handler>)>,
+    keys: Option<Keyring>,
 }
 
 /// What `build` found to be in order.
@@ -35,6 +37,7 @@ pub(crate) struct Plan {
     pub(crate) lease: Duration,
     pub(crate) grace: Duration,
     pub(crate) handlers: Handlers,
+    pub(crate) keys: Option<Keyring>,
 }
 
 impl WorkerBuilder {
@@ -46,6 +49,7 @@ impl WorkerBuilder {
             lease: DEFAULT_LEASE,
             grace: DEFAULT_GRACE,
             handlers: Vec::new(),
+            keys: None,
         }
     }
 
@@ -99,6 +103,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Opens sealed payloads before they are handled, and seals the results of
+    /// these jobs. Without keys a handler gets what is sealed as it is.
+    pub fn keys(mut self, keys: Keyring) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// Checks everything; does not touch the network.
     ///
     /// # Errors
@@ -138,6 +149,7 @@ impl WorkerBuilder {
             lease: self.lease,
             grace: self.grace,
             handlers,
+            keys: self.keys,
         }))
     }
 }

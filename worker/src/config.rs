@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use jobflow::{Kind, Namespace, QueueConfig, QueueName};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, ValueEnum};
+use jobflow::{Kind, Namespace, QueueConfig, QueueName, RedisAccess};
 use jobflow_worker::handlers::HandlerSpec;
 
 /// Runs JobFlow jobs by commands, or by calling processes in any language.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "jobflow-worker", version)]
 pub(crate) struct Config {
     /// The Redis to claim jobs from.
@@ -21,6 +22,9 @@ pub(crate) struct Config {
     )]
     #[arg(default_value = "redis://127.0.0.1:6379/")]
     pub(crate) redis: String,
+
+    #[command(flatten)]
+    pub(crate) redis_access: RedisArgs,
 
     /// The installation within that Redis.
     #[arg(
@@ -49,6 +53,10 @@ pub(crate) struct Config {
     #[arg(long, value_name = "FILE", env = "JOBFLOW_HTTP_SECRET_FILE")]
     pub(crate) http_secret_file: Option<PathBuf>,
 
+    /// Keys that open sealed payloads, one a line; the first seals results.
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_PAYLOAD_KEYS_FILE")]
+    pub(crate) payload_keys_file: Option<PathBuf>,
+
     /// How long a lease holds without being extended.
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
     pub(crate) lease: Duration,
@@ -75,6 +83,47 @@ pub(crate) struct Config {
     pub(crate) allow_eviction: bool,
 }
 
+/// How the worker shows itself to Redis, and by what it knows it.
+#[derive(Debug, Args)]
+pub(crate) struct RedisArgs {
+    /// Who signs the certificate of Redis, as PEM [default: the authorities of the system].
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_REDIS_CA")]
+    redis_ca: Option<PathBuf>,
+
+    /// The certificate chain that Redis is shown, as PEM.
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_REDIS_CERT")]
+    redis_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, as PEM.
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_REDIS_KEY")]
+    redis_key: Option<PathBuf>,
+
+    /// The ACL user of Redis to log in as.
+    #[arg(long, value_name = "NAME", env = "JOBFLOW_REDIS_USER")]
+    redis_user: Option<String>,
+
+    /// A file whose first line is the password of Redis.
+    #[arg(long, value_name = "FILE", env = "JOBFLOW_REDIS_PASSWORD_FILE")]
+    redis_password_file: Option<PathBuf>,
+
+    /// Send the password of Redis unencrypted to another machine.
+    #[arg(long, env = "JOBFLOW_REDIS_PLAINTEXT_PASSWORD", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    redis_plaintext_password: bool,
+}
+
+impl RedisArgs {
+    fn access(&self) -> RedisAccess {
+        RedisAccess {
+            ca: self.redis_ca.clone(),
+            cert: self.redis_cert.clone(),
+            key: self.redis_key.clone(),
+            user: self.redis_user.clone(),
+            password_file: self.redis_password_file.clone(),
+            plaintext_password: self.redis_plaintext_password,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     Text,
@@ -85,6 +134,7 @@ impl Config {
     pub(crate) fn queue(&self) -> QueueConfig {
         QueueConfig {
             redis_url: self.redis.clone(),
+            redis_access: self.redis_access.access(),
             namespace: self.namespace.clone(),
             allow_eviction: self.allow_eviction,
             ..QueueConfig::default()

@@ -1,10 +1,12 @@
 //! What a handler knows of its attempt.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jobflow::payload::Opened;
 use jobflow::{ClaimedJob, Error, JobId, JobQueue, Kind, LeaseToken, QueueName, Report, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -38,11 +40,25 @@ impl CancelReason {
 }
 
 /// One attempt, as its handler sees it. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     lease: Arc<Lease>,
     queue: Arc<JobQueue>,
     traceparent: Option<Arc<str>>,
+    /// The payload, where it was sealed.
+    opened: Option<Arc<Opened>>,
+}
+
+/// Which attempt it is, and nothing of the payload.
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.id())
+            .field("queue", self.queue())
+            .field("kind", self.kind())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Context {
@@ -51,7 +67,13 @@ impl Context {
             lease,
             queue,
             traceparent: traceparent.map(Into::into),
+            opened: None,
         }
+    }
+
+    /// With the payload that was sealed, if it was.
+    pub(crate) fn with(self, opened: Option<Arc<Opened>>) -> Self {
+        Self { opened, ..self }
     }
 
     fn job(&self) -> &ClaimedJob {
@@ -77,16 +99,22 @@ impl Context {
         &self.job().kind
     }
 
-    /// The payload, byte for byte as the producer sent it.
+    /// The payload, byte for byte as the producer sent it, or sealed it.
     #[must_use]
     pub fn payload(&self) -> &Bytes {
-        &self.job().payload
+        match &self.opened {
+            Some(opened) => &opened.bytes,
+            None => &self.job().payload,
+        }
     }
 
     /// Media type of the payload.
     #[must_use]
     pub fn content_type(&self) -> &str {
-        &self.job().content_type
+        match &self.opened {
+            Some(opened) => &opened.content_type,
+            None => &self.job().content_type,
+        }
     }
 
     /// The producer's own metadata.

@@ -1,31 +1,28 @@
 //! The way of one attempt: decode → run with deadline → classify → finish,
 //! under a lease that is held from the claim on.
 
+mod crew;
+
 use std::any::Any;
-use std::collections::HashSet;
-use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jobflow::telemetry::{Side, Step, TRACEPARENT};
-use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, JobState, Kind, Outcome, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinHandle};
+use jobflow::{ClaimedJob, Error, JobError, JobQueue, JobResult, Outcome, Result};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::attempt_error::{AttemptError, job_error};
 use crate::context::{CancelReason, Context};
-use crate::handlers::{Handler, HandlerFuture, Handlers};
-use crate::health::Health;
-use crate::lease::{HeldLease, Lease, Leases};
-use crate::measured::MeasuredQueues;
-use crate::posture::Posture;
+use crate::handlers::{Handler, HandlerFuture};
+use crate::lease::{HeldLease, Lease};
+use crate::seal;
 use crate::shutdown::Steps;
-use crate::stats::WorkerStats;
 use crate::timings;
 use crate::trouble::Pauses;
+
+pub(crate) use crew::{Crew, Slot};
 
 /// How long a handler that was told to end may go on before it is dropped.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(2);
@@ -36,25 +33,6 @@ const DROP_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const OVERDUE: Duration = LEEWAY.saturating_add(DROP_WAIT);
 /// When a job comes back whose kind no handler here is for.
 const UNHANDLED_DELAY: Duration = Duration::from_secs(10);
-
-/// What all attempts of a worker share.
-pub(crate) struct Crew {
-    pub(crate) queue: Arc<JobQueue>,
-    pub(crate) handlers: Handlers,
-    pub(crate) leases: Arc<Leases>,
-    pub(crate) stats: Arc<WorkerStats>,
-    pub(crate) health: Arc<Health>,
-    pub(crate) steps: Steps,
-    pub(crate) posture: Posture,
-    /// How many outcomes may be on their way to the store beside the attempts that run.
-    storing: Arc<Semaphore>,
-    /// Those that were warned of.
-    unhandled_kinds: Mutex<HashSet<Kind>>,
-    pub(crate) measured: MeasuredQueues,
-}
-
-/// The place of an attempt among those that may run at once.
-pub(crate) type Slot = Option<OwnedSemaphorePermit>;
 
 /// How an attempt ended.
 enum Ending {
@@ -83,9 +61,9 @@ pub(crate) async fn execute(crew: &Crew, lease: HeldLease, slot: Slot) {
     let registered = crew.handlers.find(&job.kind);
     let ending = match registered {
         None => Ending::Unhandled,
-        Some(registered) => match decode(registered.handler.as_ref(), ctx) {
+        Some(registered) => match open_and_decode(crew, registered.handler.as_ref(), ctx, &job) {
             Err(ending) => ending,
-            Ok(run) => run_with_deadline(run, crew, &lease).await,
+            Ok(run) => crew.seal(run_with_deadline(run, crew, &lease).await, &job),
         },
     };
     jobflow::failpoint!("attempt.ran");
@@ -134,6 +112,17 @@ pub(crate) async fn end_from_outside(crew: &Crew, queue: &JobQueue, lease: &Leas
     crew.note(&Ending::TimedOut, &job.kind);
     finish(crew, queue, classify(Ending::TimedOut, job), lease).await;
     lease.give_up();
+}
+
+fn open_and_decode(
+    crew: &Crew,
+    handler: &dyn Handler,
+    ctx: Context,
+    job: &ClaimedJob,
+) -> Result<HandlerFuture, Ending> {
+    let opened = seal::open(crew.keys.as_ref(), job);
+    let opened = opened.map_err(|error| Ending::Returned(Err(error)))?;
+    decode(handler, ctx.with(opened))
 }
 
 /// A panic while reading the payload is one of the handler, too.
@@ -282,128 +271,5 @@ async fn finish(crew: &Crew, queue: &JobQueue, mut outcome: Outcome, lease: &Lea
                 return;
             }
         }
-    }
-}
-
-impl Crew {
-    pub(crate) fn new(queue: JobQueue, handlers: Handlers, concurrency: usize) -> Self {
-        let (health, steps) = (Arc::<Health>::default(), Steps::default());
-        Self {
-            queue: Arc::new(queue),
-            handlers,
-            leases: Arc::default(),
-            stats: Arc::default(),
-            posture: Posture::new(steps.stop.clone(), health.clone()),
-            health,
-            steps,
-            storing: Arc::new(Semaphore::new(concurrency)),
-            unhandled_kinds: Mutex::default(),
-            measured: MeasuredQueues::default(),
-        }
-    }
-
-    /// Holds the lease of a job that was just claimed.
-    pub(crate) fn hold(&self, job: ClaimedJob, fence: Instant) -> HeldLease {
-        let cancel = self.steps.cancel.child_token();
-        self.leases.hold(Arc::new(job), fence, cancel)
-    }
-
-    /// Ends an attempt of which nobody knows how far it came. Its lease runs out,
-    /// and the reaper does what it does for every lost worker.
-    fn leave_to_the_reaper(&self, lease: &Lease, why: &(dyn StdError + Send + Sync)) {
-        let job = lease.job();
-        tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
-            error = %why, "handler was lost; its job runs again when the lease ends");
-        if lease.end() {
-            self.stats.lost.add(1);
-        }
-    }
-
-    /// Frees the slot of an attempt whose handler has ended, so that the next job
-    /// is claimed while the outcome is on its way. Returns what to hold until it
-    /// is stored: the slot itself where too many are on their way, so that a
-    /// worker whose outcomes the store does not take stops claiming.
-    fn leave(&self, slot: Slot) -> Slot {
-        let storing = self.storing.clone().try_acquire_owned();
-        storing.map_or(slot, Some)
-    }
-
-    /// Sees that nothing of the handler runs on after its job was finished. One
-    /// that blocks its thread nobody can stop: it is counted as stuck, and its
-    /// slot is free all the same.
-    async fn drop_handler<T: Send + 'static>(&self, mut handler: JoinHandle<T>, lease: &Lease) {
-        handler.abort();
-        if timeout(DROP_WAIT, &mut handler).await.is_ok() {
-            return;
-        }
-        let job = lease.job();
-        tracing::warn!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt,
-            "handler is stuck: it blocks its thread and can not be dropped");
-        self.stats.stuck.add(1);
-        let stuck = self.health.stuck();
-        tokio::spawn(async move {
-            // However it ends, its attempt is over.
-            let _ = handler.await;
-            drop(stuck);
-        });
-    }
-
-    fn note(&self, ending: &Ending, kind: &Kind) {
-        match ending {
-            Ending::Panicked(_) => self.stats.panics.add(1),
-            Ending::TimedOut => self.stats.timeouts.add(1),
-            Ending::Unhandled => {
-                let mut kinds = self
-                    .unhandled_kinds
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if kinds.insert(kind.clone()) {
-                    tracing::warn!(%kind, "no handler is for this kind; its jobs are given back");
-                }
-            }
-            Ending::Returned(_) | Ending::CalledOff | Ending::Interrupted => {}
-        }
-    }
-
-    fn count(&self, job: &ClaimedJob, outcome: &Outcome, state: JobState, ran: Duration) {
-        self.measured.add(job, outcome, state, ran);
-        if let Outcome::Error(error) | Outcome::ErrorAfter(_, error) | Outcome::Fail(error) =
-            outcome
-        {
-            tracing::debug!(job = %job.id, queue = %job.queue, kind = %job.kind, attempt = job.attempt, %state,
-                code = error.code, error = error.message, "attempt errored");
-        }
-        match outcome {
-            Outcome::Ack(_) => self.stats.completed.add(1),
-            Outcome::Error(_) | Outcome::ErrorAfter(..) | Outcome::Fail(_) => {
-                self.stats.errored.add(1);
-            }
-            Outcome::Snooze(_) => self.stats.snoozed.add(1),
-            Outcome::Release => self.stats.released.add(1),
-            Outcome::Cancelled => self.stats.cancelled.add(1),
-            Outcome::Unhandled(_) => self.stats.unhandled.add(1),
-        }
-        if state == JobState::Failed {
-            self.stats.failed.add(1);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jobflow::QueueConfig;
-
-    #[tokio::test]
-    async fn a_slot_is_free_while_its_outcome_is_stored_unless_too_many_are() {
-        let queue = JobQueue::open(QueueConfig::default()).unwrap();
-        let crew = Crew::new(queue, Handlers::default(), 2);
-        let slots = Arc::new(Semaphore::new(3));
-        let ended = [(); 3].map(|()| Some(slots.clone().try_acquire_owned().unwrap()));
-        let storing = ended.map(|slot| crew.leave(slot));
-        assert_eq!(slots.available_permits(), 2);
-        drop(storing);
-        assert_eq!(slots.available_permits(), 3);
-        assert_eq!(crew.storing.available_permits(), 2);
     }
 }

@@ -68,11 +68,14 @@ mod context;
 pub mod handlers;
 
 mod execute;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod keeper;
 mod lease;
 mod measured;
 mod resting;
 mod run;
+mod seal;
 
 pub mod health;
 mod posture;

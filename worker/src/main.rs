@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jobflow::JobQueue;
+use jobflow::payload::Keyring;
 use jobflow::supervisor;
 use jobflow::telemetry::Export;
 use jobflow_worker::handlers::{HandlerSpec, Secret};
@@ -64,6 +65,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
         .concurrency(config.concurrency)
         .lease(config.lease)
         .grace(config.grace);
+    if let Some(keys) = keys(config.payload_keys_file.as_deref())? {
+        builder = builder.keys(keys);
+    }
     let secrets = secrets(config.http_secret_file.as_deref())?;
     for (kind, spec) in config.handlers {
         if secrets.is_empty() && matches!(spec, HandlerSpec::Http(_)) {
@@ -109,6 +113,14 @@ fn secrets(file: Option<&Path>) -> anyhow::Result<Vec<Secret>> {
     };
     let read = || anyhow::Ok(Secret::read_all(&std::fs::read_to_string(file)?)?);
     read().with_context(|| format!("can not use --http-secret-file {}", file.display()))
+}
+
+fn keys(file: Option<&Path>) -> anyhow::Result<Option<Keyring>> {
+    let read = |file| anyhow::Ok(Keyring::read(&std::fs::read_to_string(file)?)?);
+    let keys = file.map(|file| {
+        read(file).with_context(|| format!("can not use --payload-keys-file {}", file.display()))
+    });
+    keys.transpose()
 }
 
 /// An address that was asked for must be free; the default one may be another

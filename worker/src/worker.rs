@@ -59,7 +59,12 @@ impl Worker {
     }
 
     pub(crate) fn new(plan: Plan) -> Self {
-        let crew = Crew::new(plan.queue.clone(), plan.handlers, plan.concurrency);
+        let crew = Crew::new(
+            plan.queue.clone(),
+            plan.handlers,
+            plan.keys,
+            plan.concurrency,
+        );
         Self {
             id: new_id(),
             queue: plan.queue,

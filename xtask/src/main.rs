@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+mod attack;
 mod bench;
 mod check;
 mod children;
@@ -36,7 +37,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 12] = [
+const COMMANDS: [Command; 13] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -84,6 +85,12 @@ const COMMANDS: [Command; 12] = [
         about: "faults under load, and a verdict from the logs",
         help: torture::HELP,
         run: torture::command,
+    },
+    Command {
+        name: "attack",
+        about: "attack a server beside a good client, and print what that noticed",
+        help: attack::HELP,
+        run: attack::command,
     },
     Command {
         name: "failover",

@@ -12,8 +12,8 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--redis PROGRAM] [-- ARGUMENTS]
 
 Sets the machine up, builds the dashboard and the binaries, then runs
-`cargo test --workspace`, the integration tests once more on a cluster and on
-Redis 6.2, the sweep through all failpoints and two minutes of
+`cargo test --workspace`, the integration tests once more on a cluster, on
+Redis 6.2 and as the user of Redis that a server is, the sweep through all failpoints and two minutes of
 `cargo xtask torture`. The arguments go to `cargo test`; with any, that is all
 that is run:
 
@@ -24,9 +24,11 @@ that is run:
   --cluster        the tests that share a store share a cluster";
 
 /// What starts stores of its own is the same whatever the others share.
-const OF_THE_SHARED_STORE: [&str; 8] = [
+const OF_THE_SHARED_STORE: [&str; 10] = [
     "--skip",
     "cluster::",
+    "--skip",
+    "secured::",
     "--skip",
     "sentinel::",
     "--skip",
@@ -64,6 +66,8 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 struct Store {
     redis: Option<PathBuf>,
     cluster: bool,
+    /// Of `packaging/redis/users.acl`.
+    user: Option<&'static str>,
 }
 
 impl Store {
@@ -73,6 +77,9 @@ impl Store {
         }
         if self.cluster {
             cargo.env("JOBFLOW_TEST_STORE", "cluster");
+        }
+        if let Some(user) = self.user {
+            cargo.env("JOBFLOW_TEST_USER", user);
         }
     }
 }
@@ -104,13 +111,20 @@ fn run(steps: &mut Steps, store: &Store, arguments: &[String]) -> Result<()> {
         let cluster = Store {
             redis: store.redis.clone(),
             cluster: true,
+            user: None,
         };
         steps.run("cluster", || integration(&cluster))?;
         let oldest = Store {
             redis: Some(setup::oldest_redis()?),
-            cluster: false,
+            ..Store::default()
         };
         steps.run("redis 6.2", || integration(&oldest))?;
+        let as_server = Store {
+            redis: store.redis.clone(),
+            cluster: false,
+            user: Some("jobflow-server"),
+        };
+        steps.run("rights", || integration(&as_server))?;
         // A build of its own, because no other may have failpoints.
         steps.run("failpoints", || {
             let mut cargo = util::cargo();

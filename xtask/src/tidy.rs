@@ -17,6 +17,7 @@ mod links;
 mod lua;
 mod named_tests;
 mod prelude;
+mod rights;
 mod scripts;
 mod sources;
 mod words;
@@ -26,9 +27,9 @@ Usage: cargo xtask tidy
 
 Script headers against the scripts, keys spelled in src/keys.rs alone, names
 from the vocabulary, docs against the code, a reason for each dependency,
-file lengths.";
+rights in Redis against the commands that are sent, file lengths.";
 
-const RULES: [fn(&Tree) -> Vec<Problem>; 8] = [
+const RULES: [fn(&Tree) -> Vec<Problem>; 9] = [
     scripts::problems,
     keys::problems,
     words::problems,
@@ -36,6 +37,7 @@ const RULES: [fn(&Tree) -> Vec<Problem>; 8] = [
     links::problems,
     named_tests::problems,
     dependencies::problems,
+    rights::problems,
     sources::problems,
 ];
 

@@ -255,4 +255,14 @@ mod tests {
         let id = || template().job(br#"{"kind":"k"}"#).unwrap().request_id;
         assert_ne!(id(), id());
     }
+
+    /// Without the targets of cargo-fuzz: a program is no library.
+    #[test]
+    fn no_line_panics() {
+        fn read(input: &[u8]) {
+            let _refused = template().job(input);
+        }
+        let name = "cli_line";
+        jobflow::testing::fuzz::run(&[jobflow::testing::fuzz::Target { name, read }]);
+    }
 }

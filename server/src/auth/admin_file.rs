@@ -34,7 +34,7 @@ fn create(path: &Path, token: &TokenText) -> io::Result<()> {
     file.sync_all()
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<TokenText>> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<TokenText>> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let tokens = lines

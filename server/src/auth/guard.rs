@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method};
 use jobflow::{Error, Result};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::error;
 
 use super::audit::AuditLog;
+use super::certificates::{CertificateNames, CertificateTable};
 use super::principal::Principal;
 use super::table::{self, Queues, Roles, Row};
 use super::tokens::TokenTable;
@@ -27,22 +29,59 @@ use crate::rest::Problem;
 pub(crate) struct Guard {
     /// None where the server wants no tokens.
     tokens: Option<TokenTable>,
+    /// None where certificates say nothing of who somebody is.
+    certificates: Option<CertificateTable>,
     audit: AuditLog,
+    /// Calls that look through queues, see [`LOOKS`].
+    looks: Arc<Semaphore>,
 }
+
+/// So many calls look through queues at a time, and the others wait for their
+/// turn: the store does one thing after the other, and submits and claims go
+/// between two of their steps.
+const LOOKS: usize = 8;
 
 /// How an edge tells that a call was refused.
 type Refuse = fn(&Error) -> Response;
 
 impl Guard {
-    pub(crate) const fn new(tokens: Option<TokenTable>, audit: AuditLog) -> Self {
-        Self { tokens, audit }
+    pub(crate) fn new(
+        tokens: Option<TokenTable>,
+        certificates: Option<CertificateTable>,
+        audit: AuditLog,
+    ) -> Self {
+        Self {
+            tokens,
+            certificates,
+            audit,
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        }
     }
 
-    fn identify(&self, headers: &HeaderMap) -> Result<Arc<Principal>> {
-        match &self.tokens {
-            None => Ok(Principal::anonymous()),
-            Some(tokens) => tokens.holder(bearer(headers)?),
+    /// By the token, or where there is none, by the certificate.
+    fn identify(&self, request: &Request) -> Result<Arc<Principal>> {
+        let Some(tokens) = &self.tokens else {
+            return Ok(Principal::anonymous());
+        };
+        match bearer(request.headers()) {
+            Err(Error::TokenMissing) => {
+                let names = request.extensions().get::<CertificateNames>();
+                let known = self.certificates.as_ref().zip(names);
+                let holder = known.and_then(|(table, names)| table.holder(names));
+                holder.ok_or(Error::TokenMissing)
+            }
+            token => tokens.holder(token?),
         }
+    }
+
+    /// Answers when it is this call's turn, which counts as its own time.
+    async fn in_turn(&self, row: &Row, answer: impl Future<Output = Response>) -> Response {
+        // Never closed: an error can not be.
+        let _turn = match row.looks_through_queues() {
+            true => self.looks.acquire().await.ok(),
+            false => None,
+        };
+        answer.await
     }
 
     /// Lets a call of this row through, or says why not.
@@ -54,7 +93,7 @@ impl Guard {
         refuse: Refuse,
     ) -> Response {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let principal = match self.identify(request.headers()) {
+        let principal = match self.identify(&request) {
             Ok(principal) => principal,
             Err(_) if row.roles == Roles::Public => Principal::anonymous(),
             Err(error) => {
@@ -72,7 +111,7 @@ impl Guard {
         };
         let caller = Arc::new(Caller::new(principal, peer, permit));
         let answer = match allowed(row, &caller.principal) {
-            Ok(()) => run(row, &caller, next.run(request)).await,
+            Ok(()) => run(row, &caller, self.in_turn(row, next.run(request))).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &answer {
@@ -169,7 +208,7 @@ pub(crate) async fn grpc(State(guard): State<Guard>, request: Request, next: Nex
             .into_response()
     };
     let Some(row) = table::of(request.uri().path().trim_start_matches('/')) else {
-        return match guard.identify(request.headers()) {
+        return match guard.identify(&request) {
             Ok(_) => crate::grpc::unimplemented(),
             Err(error) => refuse(&error),
         };
@@ -196,12 +235,19 @@ pub(crate) async fn rest(State(guard): State<Guard>, request: Request, next: Nex
         ref method => method,
     };
     let Some(row) = table::of(&format!("{method} {path}")) else {
-        return match guard.identify(request.headers()) {
+        return match guard.identify(&request) {
             Ok(_) => not_allowed(path),
             Err(error) => refuse(&error),
         };
     };
     guard.admit(row, request, next, refuse).await
+}
+
+/// For tests: reads the token of a call.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_bearer(headers: &HeaderMap) {
+    let token = bearer(headers).ok();
+    let _none = token.and_then(jobflow::TokenText::parse);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod admin_file;
 mod audit;
+mod certificates;
 mod guard;
 mod limits;
 mod narrow;
@@ -15,7 +16,18 @@ mod tokens;
 pub(crate) mod who;
 
 pub(crate) use audit::AuditLog;
+pub(crate) use certificates::{CertificateNames, CertificateTable};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use guard::read_bearer;
 pub(crate) use guard::{Guard, grpc, rest};
 pub use limits::CallLimits;
 pub(crate) use narrow::{metrics, worker};
 pub(crate) use tokens::TokenTable;
+
+/// For tests: reads the files of operators.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn operator_files(text: &str) {
+    let path = std::path::Path::new("a file");
+    let _refused = admin_file::parse(path, text);
+    let _refused = certificates::parse(path, text);
+}

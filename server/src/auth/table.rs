@@ -159,6 +159,11 @@ pub(crate) fn methods(path: &str) -> String {
 }
 
 impl Row {
+    /// Whether it asks the store about many jobs or queues before it answers.
+    pub(crate) fn looks_through_queues(&self) -> bool {
+        self.queues == Own && self.time != Time::Open
+    }
+
     /// Whether it is told to the audit log that the call was made: what viewers
     /// and submitters may do changes nothing, or is told by the job itself.
     pub(crate) fn is_audited(&self) -> bool {

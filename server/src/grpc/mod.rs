@@ -17,5 +17,7 @@ mod watch;
 mod workers;
 
 pub(crate) use health::{HealthService, follow_store, health};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use paging::read_page_token;
 pub(crate) use routes::{forbidden, is_grpc, routes, unimplemented};
 pub(crate) use status::of as status;

@@ -54,6 +54,15 @@ pub(super) fn place<T>(
     place.map(Some).ok_or_else(refused)
 }
 
+/// For tests: reads a token of a page.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_page_token(text: &str) {
+    let number = |text: &str| text.parse::<u64>().ok();
+    if let Ok(Some(number)) = place("logs", text, number) {
+        assert!(place("logs", &token("logs", &number.to_string()), |_| Some(())).is_ok());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

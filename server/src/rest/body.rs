@@ -43,7 +43,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// `INVALID_FIELD` and `PAYLOAD_TOO_LARGE` with the field as the body spells it.
-pub(super) fn parse(body: &[u8], key: Option<&str>) -> Result<NewJob> {
+pub(crate) fn parse(body: &[u8], key: Option<&str>) -> Result<NewJob> {
     let fields = split(body)?;
     job(&fields, key).map_err(as_the_body_spells_it)
 }

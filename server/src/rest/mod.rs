@@ -8,5 +8,7 @@ mod problem;
 mod routes;
 mod stats;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use body::parse as read_body;
 pub(crate) use problem::Problem;
 pub(crate) use routes::routes;

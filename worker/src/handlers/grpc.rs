@@ -17,6 +17,8 @@ use jobflow::{JobResult, MAX_PAYLOAD};
 use tonic::Request;
 use tonic::transport::Endpoint;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::outcome::read_grpc_answer;
 use self::targets::{Target, Targets};
 use self::verdict::Failure;
 use crate::attempt_error::AttemptError;

@@ -23,6 +23,8 @@ use crate::handlers::spec::SpecError;
 use crate::handlers::{Handler, HandlerFuture, NOT_NOW};
 
 pub use self::signature::Secret;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::verdict::read_http_answer;
 
 /// How long an attempt goes on trying to connect before its job is put off.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,8 +56,11 @@ impl Http {
         })
     }
 
-    pub(super) const fn address(&self) -> &Uri {
-        &self.uri
+    /// Where it is, without path and query: they may have a key in them.
+    pub(super) fn origin(&self) -> String {
+        let scheme = self.uri.scheme_str().unwrap_or_default();
+        let host = self.uri.authority().map_or("", |host| host.as_str());
+        format!("{scheme}://{host}")
     }
 
     /// The same, with each request signed by each of the secrets.
@@ -109,7 +114,11 @@ impl Http {
                 }
                 Err(Failure::Unreached(why)) => {
                     if !self.is_away.swap(true, Ordering::Relaxed) {
-                        tracing::warn!(handler = %self.uri, why, "handler is not reached; its jobs are put off");
+                        tracing::warn!(
+                            handler = self.origin(),
+                            why,
+                            "handler is not reached; its jobs are put off"
+                        );
                     }
                     if Instant::now() >= last_try {
                         return Err(AttemptError::Snooze(NOT_NOW));

@@ -23,6 +23,8 @@ pub use self::{
 };
 
 pub(crate) use self::registry::{Handlers, typed};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::{grpc::read_grpc_answer, http::read_http_answer};
 
 /// When a job comes back that a handler in another process can not run now.
 const NOT_NOW: Duration = Duration::from_secs(10);

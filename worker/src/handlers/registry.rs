@@ -6,11 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jobflow::payload;
 use jobflow::{Error, Job, JobResult, Kind, Result};
 use serde::Serialize;
+use serde_json::error::Category;
 
 use crate::attempt_error::{AttemptError, CodedError};
 use crate::context::Context;
+use crate::seal::KEY_MISSING;
 use crate::timings::Timings;
 
 /// The kind that stands for every kind without a handler of its own.
@@ -43,6 +46,10 @@ where
 {
     Arc::new(TypedHandler {
         prepare: move |ctx: Context| {
+            if payload::is_sealed(ctx.content_type()) {
+                let message = "the payload is sealed, and this worker has no keys";
+                return Err(AttemptError::retry(CodedError::new(KEY_MISSING, message)));
+            }
             let job =
                 serde_json::from_slice(ctx.payload()).map_err(|error| payload_invalid(&error))?;
             let run = function(job, ctx);
@@ -66,9 +73,17 @@ where
     }
 }
 
-/// The position is told, the payload is not: it may hold secrets.
+/// The position is told, the payload is not: it may hold secrets, and the error's
+/// own words quote it.
 fn payload_invalid(error: &serde_json::Error) -> AttemptError {
-    AttemptError::fail(CodedError::new("PAYLOAD_INVALID", error.to_string()))
+    let what = match error.classify() {
+        Category::Data => "does not have the form that the handler reads",
+        Category::Eof => "ends too early",
+        Category::Syntax | Category::Io => "is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    let message = format!("the payload {what}, at line {line} column {column}");
+    AttemptError::fail(CodedError::new("PAYLOAD_INVALID", message))
 }
 
 /// `()` and an empty `Option` are `null` in JSON and mean "no result".

@@ -74,7 +74,7 @@ impl fmt::Debug for HandlerSpec {
             Self::Simulate(simulate) => simulate.fmt(f),
             Self::Exec(exec) => exec.fmt(f),
             Self::Grpc(endpoints) => f.debug_tuple("Grpc").field(endpoints).finish(),
-            Self::Http(http) => f.debug_tuple("Http").field(&http.address()).finish(),
+            Self::Http(http) => f.debug_tuple("Http").field(&http.origin()).finish(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod http;
 mod leases;
 mod outcomes;
 mod report;
+mod seal;
 mod shutdown;
 mod signals;
 mod stuck;

@@ -79,6 +79,7 @@ async fn a_payload_that_does_not_decode_fails_the_job_at_once() {
     let (code, message) = error_of(&job);
     assert_eq!(code, "PAYLOAD_INVALID");
     assert!(message.contains("line 1 column"), "{message}");
+    assert!(!message.contains("secret"), "{message}");
     worker.stop().await;
     queue.close().await;
 }

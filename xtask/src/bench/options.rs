@@ -22,6 +22,7 @@ Usage: cargo xtask bench [MODE[:SIZE…]…]
   grpc-unary:N:C       one job a call, 64 at a time on 4 connections
   grpc-batch:N:SIZE:C  500 jobs a call
   grpc-stream:N:SIZE   streams of 50,000 jobs, 500 a message
+  grpc-guarded:N:C     the same as grpc-unary: open, with a token, by TLS, and both
   rest:SECS:C          POST /jobs on 64 connections (by wrk where it is installed)
   pipeline:SECS:C      gRPC in, a worker that does nothing, completed
   streams:COUNT:SECS   1,000 open StreamMetrics streams

@@ -3,24 +3,24 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestAuthority, TestQueue};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::tls::Authority;
+use super::tls::files;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of a start: the port it serves on, or what it said.
-enum Start {
+pub(super) enum Start {
     Serves(Child, u16),
     Refuses(String),
 }
 
-async fn start(queue: &TestQueue, arguments: &[String]) -> Start {
+pub(super) async fn start(queue: &TestQueue, arguments: &[String]) -> Start {
     let config = queue.config();
     let mut child = Command::new(env!("CARGO_BIN_EXE_jobflow-server"))
         .args(["--redis", &config.redis_url])
@@ -75,8 +75,8 @@ async fn plain_answer(port: u16, path: &str) -> String {
 #[tokio::test]
 async fn the_matrix_of_addresses_tokens_and_tls() {
     let queue = TestQueue::new();
-    let authority = Authority::new();
-    let tls = authority.files(false);
+    let authority = TestAuthority::new();
+    let tls = files(&authority, false);
     let folder = TempDir::new().unwrap();
     let admin = folder.path().join("admin.token");
     let words = |words: &[&str]| {

@@ -3,6 +3,7 @@
 mod audit;
 mod binding;
 mod browsers;
+mod certificates;
 mod cross_queue;
 mod limits;
 mod matrix;

@@ -1,60 +1,21 @@
 //! TLS, and certificates of callers.
 
-use std::path::PathBuf;
-
 use jobflow::proto::GetServerInfoRequest;
 use jobflow::proto::admin_service_client::AdminServiceClient;
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestAuthority, TestQueue};
 use jobflow_server::{Config, TlsFiles};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
 use crate::support::Server;
 
-/// An authority and what it has signed, as files.
-pub(super) struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: TempDir,
-}
-
-impl Authority {
-    pub(super) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Self {
-            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    /// A certificate and its key for `localhost`.
-    pub(super) fn sign(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), name.to_owned()];
-        let params = CertificateParams::new(names).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    pub(super) fn files(&self, wants_clients: bool) -> TlsFiles {
-        let (cert, key) = self.sign("server");
-        TlsFiles {
-            cert: self.file("cert.pem", &cert),
-            key: self.file("key.pem", &key),
-            client_ca: wants_clients.then(|| self.file("ca.pem", &self.pem())),
-        }
-    }
-
-    pub(super) fn pem(&self) -> String {
-        self.issuer.pem()
+/// The certificate of a server, as files.
+pub(super) fn files(authority: &TestAuthority, wants_clients: bool) -> TlsFiles {
+    let (cert, key) = authority.signed_files("server");
+    TlsFiles {
+        cert,
+        key,
+        client_ca: wants_clients.then(|| authority.file("ca.pem", &authority.pem())),
+        client_crl: None,
     }
 }
 
@@ -83,11 +44,11 @@ async fn server(queue: &TestQueue, tls: TlsFiles) -> Server {
 #[tokio::test]
 async fn tls_is_spoken_with_who_trusts_the_authority_and_nothing_else_is() {
     let queue = TestQueue::new();
-    let authority = Authority::new();
-    let server = server(&queue, authority.files(false)).await;
+    let authority = TestAuthority::new();
+    let server = server(&queue, files(&authority, false)).await;
     let trusting = |pem: String| ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
     ask(&server, trusting(authority.pem())).await.unwrap();
-    let foreign = ask(&server, trusting(Authority::new().pem())).await;
+    let foreign = ask(&server, trusting(TestAuthority::new().pem())).await;
     let foreign = foreign.unwrap_err();
     assert!(foreign.contains("InvalidCertificate"), "{foreign}");
     let plain = server
@@ -102,14 +63,14 @@ async fn tls_is_spoken_with_who_trusts_the_authority_and_nothing_else_is() {
 #[tokio::test]
 async fn a_caller_without_a_certificate_of_the_authority_is_not_heard() {
     let queue = TestQueue::new();
-    let authority = Authority::new();
-    let server = server(&queue, authority.files(true)).await;
+    let authority = TestAuthority::new();
+    let server = server(&queue, files(&authority, true)).await;
     let trusting = || ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.pem()));
     let (cert, key) = authority.sign("caller");
     let known = trusting().identity(Identity::from_pem(cert, key));
     ask(&server, known).await.unwrap();
     assert!(ask(&server, trusting()).await.is_err(), "no certificate");
-    let (cert, key) = Authority::new().sign("caller");
+    let (cert, key) = TestAuthority::new().sign("caller");
     let foreign = trusting().identity(Identity::from_pem(cert, key));
     assert!(
         ask(&server, foreign).await.is_err(),
@@ -122,8 +83,8 @@ async fn a_caller_without_a_certificate_of_the_authority_is_not_heard() {
 #[tokio::test]
 async fn files_that_can_not_be_used_are_named() {
     let queue = TestQueue::new();
-    let authority = Authority::new();
-    let good = authority.files(false);
+    let authority = TestAuthority::new();
+    let good = files(&authority, false);
     for (field, tls) in [
         (
             "tls_cert",
@@ -136,6 +97,14 @@ async fn files_that_can_not_be_used_are_named() {
             "tls_key",
             TlsFiles {
                 key: "/nonexistent".into(),
+                ..good.clone()
+            },
+        ),
+        (
+            "tls_client_crl",
+            TlsFiles {
+                client_ca: Some(authority.file("ca.pem", &authority.pem())),
+                client_crl: Some(good.key.clone()),
                 ..good.clone()
             },
         ),

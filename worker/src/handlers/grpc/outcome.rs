@@ -47,6 +47,21 @@ fn protocol_error(bad: &jobflow::Error) -> AttemptError {
     AttemptError::retry(CodedError::new(PROTOCOL_ERROR, bad.to_string()))
 }
 
+/// For tests: reads what a handler streams back.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_grpc_answer(bytes: &[u8]) {
+    use jobflow::proto::{HandleResponse, handle_response::Event};
+    use prost::Message as _;
+
+    let answer = HandleResponse::decode(bytes);
+    match answer.ok().and_then(|answer| answer.event) {
+        Some(Event::Ack(ack)) => drop(result(ack)),
+        Some(Event::Error(told)) => drop(error(told)),
+        Some(Event::Snooze(told)) => drop(snooze(&told)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -100,6 +100,26 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// For tests: judges an answer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_http_answer(status: u16, header: &[u8], body: &[u8]) {
+    use http::HeaderValue;
+
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(header) {
+        headers.insert(RETRY_AFTER, value.clone());
+        headers.insert(CONTENT_TYPE, value);
+    }
+    let answer = Answer {
+        status: StatusCode::from_u16(status).unwrap_or_default(),
+        headers,
+        body: Some(bytes::Bytes::copy_from_slice(body)),
+    };
+    if let Err(AttemptError::RetryAfter(delay, _)) = judge(answer) {
+        assert!(delay <= LONGEST_DELAY);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
