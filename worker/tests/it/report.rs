@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use jobflow::testing::{TestQueue, TestRedis, assert_sound};
+use jobflow::testing::{TestQueue, TestRedis, assert_sound, wait_for};
 use jobflow::{Code, JobState, QueueName};
 use jobflow_worker::handlers::HandlerSpec;
 use jobflow_worker::{AttemptError, CancelReason, Context, Worker};
@@ -60,13 +60,17 @@ async fn a_report_that_comes_too_late_tells_the_attempt_to_end() {
     let id = submit(&queue, eager("{}")).await;
     wait_until(&queue, id, JobState::Active).await;
     let expire = format!(
-        "redis.call('ZADD', 'jf:{{{}/default}}:active', 1, {}) return 1",
+        "redis.call('ZADD', 'jf:{{{}/default}}:active', 'XX', 1, {}) return 1",
         queue.config().namespace,
         lua_bytes(id)
     );
-    assert_eq!(redis.cli(&["EVAL", &expire, "0"]).trim(), "1");
-    // The worker itself may be faster.
-    queue.reap(&QueueName::default()).await.unwrap();
+    // The worker itself may be faster, and may extend the lease in between.
+    wait_for("the lease to be taken away", async || {
+        assert_eq!(redis.cli(&["EVAL", &expire, "0"]).trim(), "1");
+        queue.reap(&QueueName::default()).await.unwrap();
+        (queue.get(id).await.unwrap().crash_count == 1).then_some(())
+    })
+    .await;
     taken_away.notify_one();
     let job = wait_until(&queue, id, JobState::Completed).await;
     assert_eq!((job.attempt, job.crash_count), (1, 1));
