@@ -1,13 +1,13 @@
 //! How every page looks, and whether everybody can use it: in two themes, on a
 //! desk and on a phone, judged by axe-core and kept as pictures.
 
-use std::fs;
 use std::time::Duration;
 
 use jobflow::JobState;
 use jobflow::testing::wait_for;
 use serde_json::json;
 
+use crate::axe;
 use crate::past::remember_a_month;
 use crate::rest::Rest;
 use crate::system::{System, figure, output_folder};
@@ -35,6 +35,7 @@ async fn pages(system: &System) -> Vec<(&'static str, String, &'static str)> {
         page("dead", "/ui/dead", ".group"),
         page("workers", "/ui/workers", ".worker"),
         page("events", "/ui/events", ".event-row"),
+        page("audit", "/ui/audit", "[data-testid=audit] [data-result=OK]"),
         page("settings", "/ui/settings", "[data-testid=zone-utc]"),
     ]
 }
@@ -53,14 +54,16 @@ async fn every_page_fits_is_readable_and_can_be_used_by_everybody() {
         .rest()
         .submit(r#"{"name":"monthly-report","queue":"reports"}"#)
         .await;
-    let reports = "reports".parse().unwrap();
-    system
-        .queue
-        .pause(&reports, None, "the database is moved", None)
-        .await
-        .unwrap();
+    let pause = [
+        "queue",
+        "pause",
+        "reports",
+        "--reason",
+        "the database is moved",
+    ];
+    let paused = system.run_cli(&pause).await;
+    assert!(paused.status.success(), "{paused:?}");
 
-    let axe = axe();
     let page = Browser::open(&system.url()).await;
     page.holds("Number(document.querySelector('[data-testid=sequence]')?.dataset.seq) >= 12")
         .await;
@@ -71,7 +74,7 @@ async fn every_page_fits_is_readable_and_can_be_used_by_everybody() {
         // Rates of queues are told from what the tab has seen.
         page.holds(SETTLED).await;
         page.shows("connection", "data-state", "live").await;
-        page.ask(&axe).await;
+        axe::bring(&page).await;
         for size in [(1280, 800), (390, 844), (360, 740), (2560, 1440)] {
             for theme in ["dark", "light"] {
                 look(&page, name, size, theme, &mut faults).await;
@@ -110,8 +113,7 @@ async fn look(
     page.screenshot(&format!("{name}-{width}-{theme}")).await;
     // The other widths differ in nothing that it looks at.
     if [390, 1280].contains(&width) {
-        let found = page.later(JUDGE).await;
-        let found = found.as_array().unwrap().iter();
+        let found = axe::judge(page).await.into_iter();
         faults.extend(found.map(|fault| format!("{name} {width} {theme}: {fault}")));
     }
 }
@@ -131,22 +133,6 @@ const BEYOND: &str = r"
   const out = all.filter((one) => one.getBoundingClientRect().right > innerWidth);
   return out.map((one) => one.outerHTML.slice(0, 200));
 ";
-
-/// The violations of WCAG 2.1 A and AA that axe-core finds.
-const JUDGE: &str = r"
-  const done = arguments[arguments.length - 1];
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
-  axe.run(document, { runOnly: tags }).then(
-    (found) => done(found.violations.map((rule) => `${rule.id}: ${rule.help}: ${rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join(' | ')}`)),
-    (error) => done([String(error)]),
-  );
-";
-
-fn axe() -> String {
-    let path = output_folder().join("axe/node_modules/axe-core/axe.min.js");
-    let read = fs::read_to_string(&path);
-    read.unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask setup`", path.display()))
-}
 
 /// A worker for each of two queues, one kind of whose jobs fails now and then.
 async fn workers(system: &mut System) {

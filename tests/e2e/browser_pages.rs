@@ -263,6 +263,7 @@ async fn every_place_is_reached_by_click_key_and_address() {
         ("d", "/ui/dead", "dead"),
         ("w", "/ui/workers", "workers-page"),
         ("e", "/ui/events", "events"),
+        ("a", "/ui/audit", "audit-page"),
         ("s", "/ui/settings", "settings"),
     ] {
         page.click(&format!("[data-testid=go-{key}]")).await;

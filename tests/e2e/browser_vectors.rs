@@ -1,8 +1,8 @@
 //! Data that would be markup if anything took it for that.
 
-use jobflow::JobState;
 use jobflow::proto::SubmitJobRequest;
 use jobflow::testing::wait_for;
+use jobflow::{JobState, WorkerBeat, WorkerState};
 use serde_json::{Value, json};
 
 use crate::system::{System, figure};
@@ -203,4 +203,78 @@ async fn untouched(page: &Browser) {
     assert_eq!(page.ask("return window.taken ?? null").await, Value::Null);
     assert_eq!(page.ask("return seen.violations").await, json!([]));
     assert_eq!(page.ask(COUNT).await, json!(0));
+}
+
+/// What people and processes say of queues and workers: each vector as the
+/// host, the kinds and the version of a worker, and in the reason of a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_and_pauses_are_shown_as_the_text_that_they_are() {
+    /// As many as fit a reason, of at most 1 KiB, and as many reasons as a
+    /// queue has.
+    const IN_A_REASON: usize = 8;
+    const REASONS: usize = 32;
+    let system = System::start().await;
+    let vectors = vectors();
+    for (q, some) in vectors.chunks(IN_A_REASON * REASONS).enumerate() {
+        let body = format!(r#"{{"name":"waits","queue":"q{q}"}}"#);
+        system.rest().submit(&body).await;
+        let queue = format!("q{q}").parse().unwrap();
+        for (n, some) in some.chunks(IN_A_REASON).enumerate() {
+            let kind = format!("kind-{n}").parse().unwrap();
+            let reason = some.join(" ");
+            system
+                .queue
+                .pause(&queue, Some(&kind), &reason, None)
+                .await
+                .unwrap();
+        }
+    }
+    for (n, some) in vectors.chunks(IN_A_REASON).enumerate() {
+        let beat = WorkerBeat {
+            id: format!("{n} {}", some[0]),
+            host: some.join(" "),
+            pid: 1,
+            version: some[0].clone(),
+            queues: vec!["default".to_owned()],
+            kinds: some.to_vec(),
+            slots: 1,
+            busy: 0,
+            uptime_ms: Some(0),
+            state: WorkerState::Running,
+            running: Vec::new(),
+        };
+        system.queue.beat(&beat).await.unwrap();
+    }
+    let page = Browser::open(&format!("{}/ui/workers", system.url())).await;
+    all_in(&page, ".workers", &vectors).await;
+    untouched(&page).await;
+    // Asked about by the name that it goes by.
+    page.click(".worker [data-testid=stop]").await;
+    page.sees("dialog[open]").await;
+    untouched(&page).await;
+    for (q, some) in vectors.chunks(IN_A_REASON * REASONS).enumerate() {
+        page.go(&format!("/ui/queues/q{q}")).await;
+        all_in(&page, "[data-testid=pauses]", some).await;
+        untouched(&page).await;
+    }
+    page.go("/").await;
+    page.shows("connection", "data-state", "live").await;
+    untouched(&page).await;
+    figure("vectors as names of workers and reasons", vectors.len());
+    page.assert_clean().await;
+    page.close().await;
+    for (n, some) in vectors.chunks(IN_A_REASON).enumerate() {
+        let id = format!("{n} {}", some[0]);
+        system.queue.forget_worker(&id).await.unwrap();
+    }
+    system.close().await;
+}
+
+/// Waits until all of them stand in an element, letter by letter.
+async fn all_in(page: &Browser, css: &str, texts: &[String]) {
+    let texts = serde_json::to_string(texts).unwrap();
+    page.holds(&format!(
+        "((texts) => {{ const all = document.querySelector(`{css}`)?.textContent ?? ''; return texts.every((text) => all.includes(text)); }})({texts})"
+    ))
+    .await;
 }

@@ -11,14 +11,19 @@
     reason = "figures, and what a failed process said"
 )]
 
+mod axe;
 mod browser;
 mod browser_job;
 mod browser_jobs;
+mod browser_keys;
 mod browser_looks;
+mod browser_memory;
 mod browser_pages;
 mod browser_past;
+mod browser_roles;
 mod browser_rows;
 mod browser_safety;
+mod browser_tabs;
 mod browser_vectors;
 mod browser_walk;
 mod bulk;
@@ -26,6 +31,7 @@ mod canary;
 mod control;
 mod examples;
 mod failpoints;
+mod frames;
 mod guarded;
 mod journey;
 mod metrics;

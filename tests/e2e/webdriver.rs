@@ -23,6 +23,8 @@ use crate::system::output_folder;
 
 /// Before giving up.
 const DRIVER_STARTS: usize = 5;
+/// Before a script of a test is given up.
+const SCRIPT_MS: u32 = 300_000;
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Runs in the page before anything of it: what the page may not do, and when
@@ -43,6 +45,8 @@ new MutationObserver(() => {
   }
 }).observe(document, { subtree: true, childList: true, attributes: true });
 ";
+
+pub(crate) use fantoccini::wd::WindowHandle as Window;
 
 pub(crate) struct Browser {
     client: Client,
@@ -77,13 +81,42 @@ impl Browser {
             _driver: driver,
             _folder: folder,
         };
-        browser.shape(1280, 800, "dark").await;
+        let patience = json!({ "script": SCRIPT_MS });
+        browser.post("/timeouts", &patience).await;
+        browser.begin(url).await;
+        browser
+    }
+
+    /// Opens a page in the window or tab that is driven, with a witness.
+    async fn begin(&self, url: &str) {
+        self.shape(1280, 800, "dark").await;
         let script = json!({ "source": WITNESS });
-        browser
-            .devtools("Page.addScriptToEvaluateOnNewDocument", script)
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", script)
             .await;
-        browser.client.goto(url).await.unwrap();
-        browser
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// Opens a page in another window, or in another tab, and drives that.
+    pub(crate) async fn open_another(&self, url: &str, is_window: bool) -> Window {
+        let opened = self.client.new_window(!is_window).await.unwrap();
+        let window = opened.handle;
+        self.switch_to(&window).await;
+        self.begin(url).await;
+        window
+    }
+
+    /// The window or tab that is driven.
+    pub(crate) async fn window(&self) -> Window {
+        self.client.window().await.unwrap()
+    }
+
+    pub(crate) async fn switch_to(&self, window: &Window) {
+        self.client.switch_to_window(window.clone()).await.unwrap();
+    }
+
+    /// Closes what is driven; another has to be switched to.
+    pub(crate) async fn close_window(&self) {
+        self.client.close_window().await.unwrap();
     }
 
     /// What a script returns.
@@ -276,9 +309,10 @@ impl Browser {
         self.pid = None;
     }
 
-    async fn devtools(&self, command: &str, params: Value) {
+    /// A command of the browser's developer tools, and its answer.
+    pub(crate) async fn devtools(&self, command: &str, params: Value) -> Value {
         let body = json!({ "cmd": command, "params": params });
-        self.post("/goog/cdp/execute", &body).await;
+        self.post("/goog/cdp/execute", &body).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {

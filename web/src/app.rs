@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use gloo_timers::callback::Interval;
+use gloo_timers::{callback::Interval, future::TimeoutFuture};
 use wasm_bindgen::JsCast;
 use web_sys::KeyboardEvent;
 use yew::{
@@ -22,14 +22,14 @@ use crate::{
         sign_in::SignIn,
         theme,
     },
-    link,
     model::HealthStatus,
     pages::{
-        dead::Dead, events::Events, job::JobPage, jobs::Jobs, overview::Overview, queue::QueuePage,
-        queues::Queues, settings::Settings as SettingsPage, workers::Workers,
+        audit::Audit, dead::Dead, events::Events, job::JobPage, jobs::Jobs, overview::Overview,
+        queue::QueuePage, queues::Queues, settings::Settings as SettingsPage, workers::Workers,
     },
     route::Route,
     session::{Live, Now, Session, Settings, Turn},
+    share,
     shortcut::{Keys, Shortcut},
     store::{Connection, Event, Link, State, reduce},
 };
@@ -88,8 +88,8 @@ pub(crate) fn App() -> Html {
             if state.outdated {
                 <Outdated />
             }
-            if state.link == Link::Refused {
-                <SignIn on_token={sign.clone()} />
+            if let Link::Refused(why) = state.link {
+                <SignIn {why} on_token={sign.clone()} />
             } else {
                 {page(&session.route, &state, &emit)}
             }
@@ -115,6 +115,7 @@ fn page(route: &Route, state: &Rc<State>, emit: &Callback<Event>) -> Html {
         Route::Dead => html! { <Dead /> },
         Route::Workers => html! { <Workers /> },
         Route::Events(filter) => html! { <Events filter={filter.clone()} /> },
+        Route::Audit => html! { <Audit /> },
         Route::Settings => html! { <SettingsPage /> },
         Route::Missing(path) => html! {
             <main id="main" tabindex="-1" class="page" data-testid="missing">
@@ -155,8 +156,11 @@ fn use_session_of(notices: &yew::UseReducerDispatcher<Notices>) -> Session {
             let go = Callback::from(move |to: Route| {
                 browser::push_address(&to.address());
                 route.set(Rc::new(to));
-                // Whoever reads by ear or by keys begins at the page.
-                browser::focus("#main");
+                // Whoever reads by ear or by keys begins at the page, once it is there.
+                wasm_bindgen_futures::spawn_local(async {
+                    TimeoutFuture::new(0).await;
+                    browser::focus("#main");
+                });
             });
             let set = Callback::from(move |next: Settings| {
                 next.keep();
@@ -208,7 +212,8 @@ fn use_shortcuts(go: Callback<Route>, help: UseStateHandle<bool>) {
     });
 }
 
-/// One stream while the tab is visible, none while it is not.
+/// The stream, its own or another tab's, while the tab is visible, and none
+/// while it is not.
 #[hook]
 fn use_stream(emit: &Callback<Event>, signed: u64) {
     let visible = use_state(browser::is_visible);
@@ -225,7 +230,7 @@ fn use_stream(emit: &Callback<Event>, signed: u64) {
     use_effect_with((*visible, signed), move |(visible, _)| {
         let task = if *visible {
             emit.emit(Event::Resumed);
-            Some(link::start(emit))
+            Some(share::start(emit))
         } else {
             emit.emit(Event::Paused);
             None

@@ -4,8 +4,9 @@
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Document, Element, EventTarget, HtmlDocument, HtmlElement, HtmlTextAreaElement, Response,
-    Storage, VisibilityState, Window,
+    Document, Element, EventTarget, FocusOptions, HtmlDocument, HtmlElement, HtmlTextAreaElement,
+    ResizeObserver, Response, ScrollIntoViewOptions, ScrollLogicalPosition, Storage,
+    VisibilityState, Window,
 };
 
 use crate::format::whole;
@@ -217,9 +218,29 @@ pub(crate) fn mark_page(name: &str, value: &str) {
 
 /// Moves the focus to the first element of a selector, if there is one.
 pub(crate) fn focus(selector: &str) -> bool {
-    let found = document().query_selector(selector).ok().flatten();
-    let element = found.and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    let element = find(selector).and_then(|element| element.dyn_into::<HtmlElement>().ok());
     element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// The first element of a selector.
+pub(crate) fn find(selector: &str) -> Option<Element> {
+    document().query_selector(selector).ok().flatten()
+}
+
+/// Moves the focus without scrolling anything.
+pub(crate) fn focus_in_place(element: &HtmlElement) {
+    let options = FocusOptions::new();
+    options.set_prevent_scroll(true);
+    // Refused by what can not have it only.
+    drop(element.focus_with_options(&options));
+}
+
+/// Scrolls what is around an element as little as shows it.
+pub(crate) fn bring_into_sight(element: &Element) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Nearest);
+    options.set_inline(ScrollLogicalPosition::Nearest);
+    element.scroll_into_view_with_scroll_into_view_options(&options);
 }
 
 /// Whether the keys that are pressed are text for something.
@@ -241,6 +262,11 @@ pub(crate) fn has_dialog() -> bool {
 /// The element that has the focus.
 pub(crate) fn focused() -> Option<Element> {
     document().active_element()
+}
+
+/// Whether nothing has the focus, so that the next key begins at the top.
+pub(crate) fn has_no_focus() -> bool {
+    focused().is_none_or(|focused| focused.tag_name() == "BODY")
 }
 
 /// A listener that is removed when dropped.
@@ -293,5 +319,31 @@ impl Drop for Listener {
             self.target
                 .remove_event_listener_with_callback(self.name, hear),
         );
+    }
+}
+
+/// Calls when an element has another size, and once to begin with; until dropped.
+#[derive(Debug)]
+pub(crate) struct Resized {
+    observer: ResizeObserver,
+    _closure: Closure<dyn FnMut()>,
+}
+
+impl Resized {
+    pub(crate) fn of(element: &Element, hear: impl FnMut() + 'static) -> Self {
+        let closure = Closure::<dyn FnMut()>::new(hear);
+        let observer = ResizeObserver::new(closure.as_ref().unchecked_ref())
+            .expect("a browser with WebAssembly has observers");
+        observer.observe(element);
+        Self {
+            observer,
+            _closure: closure,
+        }
+    }
+}
+
+impl Drop for Resized {
+    fn drop(&mut self) {
+        self.observer.disconnect();
     }
 }

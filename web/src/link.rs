@@ -1,15 +1,15 @@
-//! Keeps one stream open while the tab is visible, whatever happens to the server.
+//! Keeps one stream of numbers open, whatever happens to the server.
 
 use std::time::Duration;
 
-use yew::Callback;
+use bytes::Bytes;
+use yew::AttrValue;
 
 use crate::{
     api::{Answered, Api, Metrics, Problem},
-    browser,
-    follow::{self, Pause, Work, within},
+    follow::{Pause, within},
     model::Snapshot,
-    store::Event,
+    store::Refusal,
 };
 
 /// How often the server sends. Twice a second: a finished job stands in the
@@ -20,21 +20,27 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const SILENCE_MS: u32 = 2_500;
 /// The first message needs a connection and a reading of the store.
 const OPENING_MS: u32 = 5_000;
-/// Runs until the task is dropped, which also ends the call.
-pub(crate) fn start(emit: Callback<Event>) -> Work {
-    follow::spawn(keep(emit))
+
+/// What comes of a stream.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Numbers, and the message that they are of.
+    Came(Box<Snapshot>, Bytes),
+    /// It broke, or could not be opened.
+    Broke(AttrValue),
 }
 
-async fn keep(emit: Callback<Event>) {
+/// Goes on until the server wants a token, or another one.
+pub(crate) async fn keep(tell: &impl Fn(News)) -> Refusal {
     let mut pause = Pause::default();
     loop {
         let mut heard = false;
-        let problem = follow(&emit, &mut heard).await;
-        if problem.wants_token() {
+        let problem = follow(tell, &mut heard).await;
+        if let Some(refusal) = problem.refusal() {
             // Until somebody shows one, asking again is knocking at a closed door.
-            return emit.emit(Event::Refused);
+            return refusal;
         }
-        emit.emit(Event::Lost(problem.message));
+        tell(News::Broke(problem.message));
         if heard {
             pause = Pause::default();
         }
@@ -43,7 +49,7 @@ async fn keep(emit: Callback<Event>) {
 }
 
 /// Follows one stream to its end and says why it ended.
-async fn follow(emit: &Callback<Event>, heard: &mut bool) -> Problem {
+async fn follow(tell: &impl Fn(News), heard: &mut bool) -> Problem {
     let opened = within(OPENING_MS, async {
         let mut metrics = Api::stream_metrics(INTERVAL).await?;
         let first = metrics.next().await?;
@@ -54,42 +60,16 @@ async fn follow(emit: &Callback<Event>, heard: &mut bool) -> Problem {
         Err(problem) => return problem,
     };
     *heard = true;
-    let time = first.time;
-    emit.emit(Event::Received(Box::new(first)));
-    let _introduction = introduce(emit.clone());
-    let _memory = time.map(|time| remember(emit.clone(), time));
+    let mut next = Ok(first);
     loop {
-        match next(&mut metrics).await {
-            Ok(snapshot) => emit.emit(Event::Received(Box::new(snapshot))),
+        match next {
+            Ok((snapshot, message)) => tell(News::Came(Box::new(snapshot), message)),
             Err(problem) => return problem,
         }
+        next = self::next(&mut metrics).await;
     }
 }
 
-async fn next(metrics: &mut Metrics) -> Answered<Snapshot> {
+async fn next(metrics: &mut Metrics) -> Answered<(Snapshot, Bytes)> {
     within(SILENCE_MS, metrics.next()).await
-}
-
-/// Asks what happened while nobody looked, beside the stream.
-fn remember(emit: Callback<Event>, now: u64) -> Work {
-    follow::spawn(async move {
-        // Without it the line begins where this tab began to look.
-        if let Ok(seconds) = Api::last_seconds(now).await {
-            emit.emit(Event::Remembered(seconds));
-        }
-    })
-}
-
-/// Asks beside the stream: the numbers do not wait for the name of the server.
-fn introduce(emit: Callback<Event>) -> Work {
-    follow::spawn(async move {
-        // The name is an ornament: without it the page is complete.
-        if let Ok(server) = Api::server_info().await {
-            emit.emit(Event::Introduced(server));
-        }
-        // A server that was restarted may have brought another page.
-        if let Some(outdated) = browser::is_outdated().await {
-            emit.emit(Event::Compared { outdated });
-        }
-    })
 }

@@ -1,7 +1,8 @@
 //! The JobFlow dashboard: numbers as they move, pushed over grpc-web.
 //!
 //! The way of a message: `api` reads it off the wire, `link` keeps the stream
-//! open, `store` makes a state of it, `pages` draw the state with `components`.
+//! open, `share` passes it on to other tabs, `store` makes a state of it,
+//! `pages` draw the state with `components`.
 //! Which page is shown says the address, by `route`.
 
 mod clock;
@@ -24,9 +25,11 @@ mod store;
 mod answer;
 mod api;
 mod browser;
+mod channel;
 mod follow;
 mod link;
 mod session;
+mod share;
 
 mod app;
 mod components;

@@ -121,7 +121,6 @@ pub(crate) struct Queue {
 pub(crate) struct Workers {
     pub(crate) alive: u64,
     pub(crate) slots: u64,
-    pub(crate) busy: u64,
 }
 
 /// Whether jobs are being done, and if not, why.

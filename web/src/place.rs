@@ -11,17 +11,19 @@ pub(crate) enum Place {
     Dead,
     Workers,
     Events,
+    Audit,
     Settings,
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Overview,
         Self::Jobs,
         Self::Queues,
         Self::Dead,
         Self::Workers,
         Self::Events,
+        Self::Audit,
         Self::Settings,
     ];
 
@@ -33,6 +35,7 @@ impl Place {
             Self::Dead => "Dead letters",
             Self::Workers => "Workers",
             Self::Events => "Events",
+            Self::Audit => "Audit",
             Self::Settings => "Settings",
         }
     }
@@ -46,6 +49,7 @@ impl Place {
             Self::Dead => "d",
             Self::Workers => "w",
             Self::Events => "e",
+            Self::Audit => "a",
             Self::Settings => "s",
         }
     }
@@ -58,6 +62,7 @@ impl Place {
             Self::Dead => Route::Dead,
             Self::Workers => Route::Workers,
             Self::Events => Route::Events(String::new()),
+            Self::Audit => Route::Audit,
             Self::Settings => Route::Settings,
         }
     }
@@ -71,6 +76,7 @@ impl Place {
             Route::Dead => Self::Dead,
             Route::Workers => Self::Workers,
             Route::Events(_) => Self::Events,
+            Route::Audit => Self::Audit,
             Route::Settings => Self::Settings,
             Route::Missing(_) => return None,
         })

@@ -21,6 +21,7 @@ pub(crate) enum Route {
     Workers,
     /// With the filter of what is followed.
     Events(String),
+    Audit,
     Settings,
     Missing(String),
 }
@@ -118,6 +119,7 @@ impl Route {
             ("dead", None) => Self::Dead,
             ("workers", None) => Self::Workers,
             ("events", None) => Self::Events(value("filter").unwrap_or_default()),
+            ("audit", None) => Self::Audit,
             ("settings", None) => Self::Settings,
             _ => missing(),
         }
@@ -153,6 +155,7 @@ impl Route {
             Self::Dead => with_query("dead", &[]),
             Self::Workers => with_query("workers", &[]),
             Self::Events(filter) => with_query("events", &[("filter", filter)]),
+            Self::Audit => with_query("audit", &[]),
             Self::Settings => with_query("settings", &[]),
             Self::Missing(path) => path.clone(),
         }
@@ -169,6 +172,7 @@ impl Route {
             Self::Dead => "Dead letters".into(),
             Self::Workers => "Workers".into(),
             Self::Events(_) => "Events".into(),
+            Self::Audit => "Audit".into(),
             Self::Settings => "Settings".into(),
             Self::Missing(_) => "Not found".into(),
         }

@@ -22,6 +22,7 @@ pub(crate) const SHEET: [(&str, &[(&str, &str)]); 3] = [
             ("g d", "Dead letters"),
             ("g w", "Workers"),
             ("g e", "Events"),
+            ("g a", "Audit"),
             ("g s", "Settings"),
         ],
     ),

@@ -62,7 +62,16 @@ pub(crate) enum Link {
     /// Nobody looks: the tab is hidden.
     Paused,
     /// The server wants a token, or another one.
-    Refused,
+    Refused(Refusal),
+}
+
+/// Why the server tells nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It was shown no token that holds.
+    Token,
+    /// The role of the token is not one of those that look.
+    Role,
 }
 
 /// The last accepted place in a server's sequence.
@@ -110,7 +119,7 @@ pub(crate) enum Event {
     /// The stream broke, could not be opened, or fell silent.
     Lost(AttrValue),
     /// The server wants a token, or another one.
-    Refused,
+    Refused(Refusal),
     /// The tab was hidden.
     Paused,
     /// The tab is looked at again.
@@ -133,7 +142,7 @@ pub(crate) fn reduce(state: &State, event: Event, now: u64) -> State {
         Event::Introduced(server) => next.server = Some(server),
         Event::Compared { outdated } => next.outdated = outdated,
         Event::Lost(reason) => next.lose(reason),
-        Event::Refused => next.link = Link::Refused,
+        Event::Refused(why) => next.link = Link::Refused(why),
         Event::Paused => next.link = Link::Paused,
         Event::Resumed => next.link = Link::Opening,
         Event::Ticked => {}
@@ -188,7 +197,7 @@ impl State {
             Link::Down {
                 since, attempts, ..
             } => (since, attempts + 1),
-            Link::Opening | Link::Up | Link::Paused | Link::Refused => (self.now, 1),
+            Link::Opening | Link::Up | Link::Paused | Link::Refused(_) => (self.now, 1),
         };
         self.link = Link::Down {
             since,
@@ -208,7 +217,7 @@ impl State {
         match self.link {
             Link::Up if self.age().is_some_and(|age| age <= STALE_AFTER_MS) => Connection::Live,
             Link::Up | Link::Paused => Connection::Stale,
-            Link::Opening | Link::Down { .. } | Link::Refused => Connection::Reconnecting,
+            Link::Opening | Link::Down { .. } | Link::Refused(_) => Connection::Reconnecting,
         }
     }
 
@@ -225,7 +234,7 @@ impl State {
             Link::Opening => unknown("Connecting to the server."),
             Link::Down { .. } => unknown("The server does not answer."),
             Link::Paused => unknown("Paused while this tab is hidden."),
-            Link::Refused => unknown("The server wants a token."),
+            Link::Refused(_) => unknown("The server wants a token."),
             Link::Up if self.health.status == HealthStatus::Healthy && self.is_stuck() => {
                 unknown("The server sends numbers that no longer move.")
             }
@@ -240,6 +249,15 @@ impl State {
             .as_ref()
             .and_then(|server| server.caller.as_ref());
         caller.is_none_or(|caller| caller.may_change)
+    }
+
+    /// Whether whoever looks may see who did what, as far as is known.
+    pub(crate) fn may_audit(&self) -> bool {
+        let caller = self
+            .server
+            .as_ref()
+            .and_then(|server| server.caller.as_ref());
+        caller.is_none_or(|caller| caller.role == "admin")
     }
 
     fn is_stuck(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use bytes::Bytes;
 use jobflow::{JobState, proto};
 use yew::AttrValue;
 
@@ -9,7 +10,7 @@ use super::{
     Answered, Api, Problem,
     past::quantiles,
     values::{duration, millis, natural},
-    wire::{Messages, call, open},
+    wire::{Messages, call, open, read},
 };
 use crate::model::{
     Caller, Counts, Failure, Finished, Health, HealthStatus, Loop, Memory, Queue, Rates,
@@ -61,12 +62,17 @@ fn caller(caller: proto::Caller) -> Caller {
 pub(crate) struct Metrics(Messages<proto::StreamMetricsResponse>);
 
 impl Metrics {
-    /// Waits for the next message.
-    pub(crate) async fn next(&mut self) -> Answered<Snapshot> {
-        match self.0.next().await? {
-            Some(message) => Ok(snapshot(message)),
+    /// Waits for the next message, and returns it as it came as well.
+    pub(crate) async fn next(&mut self) -> Answered<(Snapshot, Bytes)> {
+        match self.0.next_bytes().await? {
+            Some(message) => Ok((Self::read(message.clone())?, message)),
             None => Err(Problem::local("the server ended the stream")),
         }
+    }
+
+    /// The numbers of a message.
+    pub(crate) fn read(message: Bytes) -> Answered<Snapshot> {
+        Ok(snapshot(read(message)?))
     }
 }
 
@@ -175,7 +181,6 @@ fn workers(message: proto::WorkerMetrics) -> Workers {
     Workers {
         alive: natural(message.alive.into()),
         slots: natural(message.slots.into()),
-        busy: natural(message.busy_slots.into()),
     }
 }
 

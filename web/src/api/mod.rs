@@ -3,6 +3,7 @@
 //! Jobs, queues and workers are shown as the messages that the API sends; only
 //! the numbers that stream have a model of their own.
 
+mod admin;
 mod bulk;
 mod dead;
 mod jobs;
@@ -21,6 +22,8 @@ use yew::AttrValue;
 pub(crate) use bulk::{Bulk, Target};
 pub(crate) use jobs::Page;
 pub(crate) use metrics::Metrics;
+
+use crate::store::Refusal;
 
 /// Why a call failed, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,9 +44,15 @@ impl Problem {
         }
     }
 
-    /// Whether the server wants another token than it was shown.
-    pub(crate) fn wants_token(&self) -> bool {
-        self.is(jobflow::Code::TokenMissing) || self.is(jobflow::Code::TokenInvalid)
+    /// Why another token is needed, where the server says so.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        if self.is(jobflow::Code::TokenMissing) || self.is(jobflow::Code::TokenInvalid) {
+            Some(Refusal::Token)
+        } else if self.is(jobflow::Code::RoleRequired) {
+            Some(Refusal::Role)
+        } else {
+            None
+        }
     }
 
     /// Whether it is this one of the error table.

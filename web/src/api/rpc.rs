@@ -51,6 +51,7 @@ rpcs! {
     QueryMetricsRequest => QueryMetricsResponse at "MetricsService/QueryMetrics";
     StreamMetricsRequest => StreamMetricsResponse at "MetricsService/StreamMetrics";
     GetServerInfoRequest => GetServerInfoResponse at "AdminService/GetServerInfo";
+    ListAuditEventsRequest => ListAuditEventsResponse at "AdminService/ListAuditEvents";
 }
 
 #[cfg(test)]

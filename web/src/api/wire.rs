@@ -82,11 +82,16 @@ pub(crate) struct Messages<M> {
 impl<M: Message + Default> Messages<M> {
     /// The next message; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Answered<Option<M>> {
-        self.stream.message().await?.map(read).transpose()
+        self.next_bytes().await?.map(read).transpose()
+    }
+
+    /// The same as it came.
+    pub(super) async fn next_bytes(&mut self) -> Answered<Option<Bytes>> {
+        Ok(self.stream.message().await?)
     }
 }
 
-fn read<M: Message + Default>(bytes: Bytes) -> Answered<M> {
+pub(super) fn read<M: Message + Default>(bytes: Bytes) -> Answered<M> {
     M::decode(bytes).map_err(|_| Problem::local("the server's answer can not be read"))
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn ConnectionStatus(props: &ConnectionProps) -> Html {
     let word = match (props.connection, &props.link) {
         (Connection::Live, _) => "Live",
         (_, Link::Paused) => "Paused",
-        (_, Link::Refused) => "Not signed in",
+        (_, Link::Refused(_)) => "Not signed in",
         (Connection::Stale, _) => "Stale",
         (Connection::Reconnecting, Link::Down { .. }) => "Disconnected – reconnecting",
         (Connection::Reconnecting, _) => "Connecting…",
@@ -39,7 +39,9 @@ pub(crate) fn ConnectionStatus(props: &ConnectionProps) -> Html {
                 <span class="connection-light" aria-hidden="true"></span>
                 {word}
             </span>
-            <Age fresh_at={props.fresh_at} />
+            if !matches!(props.link, Link::Refused(_)) {
+                <Age fresh_at={props.fresh_at} />
+            }
         </div>
     }
 }
@@ -84,7 +86,7 @@ pub(crate) struct BannerProps {
 #[function_component]
 pub(crate) fn Banner(props: &BannerProps) -> Html {
     let what = match (&props.link, props.connection) {
-        (_, Connection::Live) | (Link::Opening | Link::Refused, _) => None,
+        (_, Connection::Live) | (Link::Opening | Link::Refused(_), _) => None,
         (
             Link::Down {
                 attempts, reason, ..

@@ -1,12 +1,13 @@
 //! What has to be answered before anything else happens.
 
+use gloo_timers::future::TimeoutFuture;
 use web_sys::HtmlDialogElement;
 use yew::{
     AttrValue, Callback, Children, Event, Html, Properties, SubmitEvent, classes,
     function_component, html, use_effect_with, use_node_ref,
 };
 
-use crate::{api::Problem, components::problem::ProblemNote};
+use crate::{api::Problem, browser, components::problem::ProblemNote};
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct DialogProps {
@@ -40,9 +41,17 @@ pub(crate) fn Dialog(props: &DialogProps) -> Html {
     {
         let node = node.clone();
         use_effect_with((), move |()| {
-            if let Some(dialog) = node.cast::<HtmlDialogElement>() {
+            let dialog = node.cast::<HtmlDialogElement>();
+            if let Some(dialog) = &dialog {
                 // Refused only for a dialog that is open already.
                 drop(dialog.show_modal());
+            }
+            move || {
+                // One that is only taken away gives no focus back.
+                if let Some(dialog) = dialog {
+                    dialog.close();
+                }
+                keep_focus();
             }
         });
     }
@@ -79,4 +88,15 @@ pub(crate) fn Dialog(props: &DialogProps) -> Html {
             </form>
         </dialog>
     }
+}
+
+/// What had the focus may be gone with what was done to it: then the page has it.
+fn keep_focus() {
+    wasm_bindgen_futures::spawn_local(async {
+        // Behind the drawing that takes it away.
+        TimeoutFuture::new(0).await;
+        if browser::has_no_focus() {
+            browser::focus("#main");
+        }
+    });
 }

@@ -20,6 +20,8 @@ pub(crate) struct HealthProps {
     pub(crate) health: Health,
     /// `None` while nothing is known.
     pub(crate) workers: Option<Workers>,
+    /// Jobs under a lease, each of which has a slot.
+    pub(crate) active: u64,
     pub(crate) oldest_waiting: Option<Duration>,
     pub(crate) memory: Option<Memory>,
 }
@@ -90,7 +92,7 @@ fn figures(props: &HealthProps) -> Html {
             </div>
             <div class="fact">
                 <dt>{"Slots in use"}</dt>
-                <dd>{props.workers.map_or_else(Html::default, slots)}</dd>
+                <dd>{props.workers.map_or_else(Html::default, |workers| slots(props.active, workers.slots))}</dd>
             </div>
             <div class="fact">
                 <dt>{"Oldest waiting"}</dt>
@@ -153,15 +155,16 @@ fn pulses(loops: &[Loop]) -> Html {
     }
 }
 
-/// Busy of all, in figures and as a gauge.
-fn slots(workers: Workers) -> Html {
-    let part = if workers.slots == 0 {
+/// Active jobs of all slots, in figures and as a gauge. There are more of them
+/// than slots for as long as the leases of a lost worker last.
+fn slots(active: u64, slots: u64) -> Html {
+    let part = if slots == 0 {
         0.0
     } else {
-        (workers.busy as f64 / workers.slots as f64).clamp(0.0, 1.0)
+        (active as f64 / slots as f64).clamp(0.0, 1.0)
     };
     html! { <>
-        <span data-testid="slots">{format::grouped(workers.busy)}<span class="of">{format!(" of {}", format::grouped(workers.slots))}</span></span>
+        <span data-testid="slots">{format::grouped(active)}<span class="of">{format!(" of {}", format::grouped(slots))}</span></span>
         <svg class="gauge" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
             <rect class="gauge-ground" width="100" height="6" />
             <rect class="gauge-part" width={format!("{:.1}", part * 100.0)} height="6" />

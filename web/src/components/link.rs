@@ -1,8 +1,12 @@
 //! Links between the pages of the dashboard.
 
-use yew::{AttrValue, Callback, Classes, Html, MouseEvent, Properties, function_component, html};
+use web_sys::Element;
+use yew::{
+    AttrValue, Callback, Classes, Html, MouseEvent, Properties, function_component, html,
+    use_effect_with, use_node_ref,
+};
 
-use crate::{route::Route, session::use_session};
+use crate::{browser, route::Route, session::use_session};
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct LinkProps {
@@ -24,6 +28,16 @@ pub(crate) struct LinkProps {
 #[function_component]
 pub(crate) fn Link(props: &LinkProps) -> Html {
     let session = use_session();
+    let node = use_node_ref();
+    {
+        // On a phone, places and tabs are more than fit beside each other.
+        let node = node.clone();
+        use_effect_with(props.current, move |current| {
+            if let Some(link) = node.cast::<Element>().filter(|_| *current) {
+                browser::bring_into_sight(&link);
+            }
+        });
+    }
     let to = props.to.clone();
     let onclick = Callback::from(move |event: MouseEvent| {
         let plain = event.button() == 0
@@ -35,6 +49,7 @@ pub(crate) fn Link(props: &LinkProps) -> Html {
     });
     html! {
         <a
+            ref={node}
             href={props.to.address()}
             class={props.class.clone()}
             title={props.title.clone()}

@@ -25,7 +25,7 @@ pub(crate) fn Top() -> Html {
         <header class="top">
             <div class="brand"><Mark /><span class="brand-name">{"JobFlow"}</span></div>
             <nav class="places" aria-label="Pages">
-                {for Place::ALL.iter().map(|place| {
+                {for Place::ALL.iter().filter(|place| **place != Place::Audit || state.may_audit()).map(|place| {
                     let here = Place::of(&session.route) == Some(*place);
                     html! {
                         <Link to={place.route()} class={classes!("place", here.then_some("here"))} current={here} test_id={format!("go-{}", place.key())}>

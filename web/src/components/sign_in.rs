@@ -6,10 +6,11 @@ use yew::{
     use_state,
 };
 
-use crate::{browser, components::command::Command, session::use_live};
+use crate::{browser, components::command::Command, session::use_live, store::Refusal};
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct SignInProps {
+    pub(crate) why: Refusal,
     /// The token is kept: call again.
     pub(crate) on_token: Callback<()>,
 }
@@ -18,7 +19,14 @@ pub(crate) struct SignInProps {
 #[function_component]
 pub(crate) fn SignIn(props: &SignInProps) -> Html {
     let text = use_state(String::new);
-    let refused = browser::token().is_some();
+    let refused = browser::token().is_some().then_some(match props.why {
+        Refusal::Token => {
+            "The server does not take the last one: it has ended, was revoked, or is not whole."
+        }
+        Refusal::Role => {
+            "The last one is of a submitter, who may not look around. Show one of a viewer, an operator or an admin."
+        }
+    });
     let oninput = {
         let text = text.clone();
         Callback::from(move |event: InputEvent| {
@@ -37,8 +45,8 @@ pub(crate) fn SignIn(props: &SignInProps) -> Html {
         <main id="main" tabindex="-1" class="page sign-in" data-testid="sign-in">
             <h1 class="page-title">{"Sign in"}</h1>
             <p>{"This server wants a token. It is kept for this tab, and goes with it."}</p>
-            if refused {
-                <p class="problem" role="alert">{"The server does not take the last one: it has ended, was revoked, or is not whole."}</p>
+            if let Some(refused) = refused {
+                <p class="problem" role="alert">{refused}</p>
             }
             <form class="panel" {onsubmit}>
                 <label class="field"><span>{"Token"}</span>

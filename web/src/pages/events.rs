@@ -1,7 +1,9 @@
 //! Events: every move of every job, as it happens.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, pin::pin, rc::Rc};
 
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
 use jobflow::proto::{JobEvent, WatchEventsResponse};
 use web_sys::HtmlInputElement;
 use yew::{
@@ -13,7 +15,7 @@ use yew::{
 use crate::{
     api::values::millis,
     api::{Answered, Api, Problem},
-    clock,
+    browser, clock,
     components::{command::Command, link::Link, moment::StateLabel, problem::ProblemNote},
     follow::{self, Pause, within},
     format,
@@ -23,7 +25,10 @@ use crate::{
 };
 
 /// Rows that are kept; older ones go.
-const MOST: usize = 300;
+const MOST: usize = 100;
+/// Under load all rows are others after a moment: they are drawn anew no more
+/// often than this, so that the page has time for its reader.
+const DRAW_MS: u64 = 250;
 const OPENING_MS: u32 = 5_000;
 /// The server says something at least every 10 s.
 const SILENCE_MS: u32 = 15_000;
@@ -34,6 +39,8 @@ struct Seen {
     rows: VecDeque<Rc<Event>>,
     /// What came while the list stood still.
     held: VecDeque<Rc<Event>>,
+    /// How many that were, those that are no longer kept included.
+    meanwhile: u64,
     holds: bool,
     listens: bool,
     count: u64,
@@ -56,7 +63,7 @@ enum What {
 #[derive(Debug)]
 enum Told {
     Other,
-    Message(Box<WatchEventsResponse>),
+    Messages(Vec<WatchEventsResponse>),
     Lost(Problem),
     Hold(bool),
 }
@@ -79,34 +86,44 @@ impl Reducible for Seen {
             }
             Told::Hold(holds) => {
                 next.holds = holds;
+                next.meanwhile = 0;
                 let held = std::mem::take(&mut next.held);
                 for row in held.into_iter().rev() {
                     next.rows.push_front(row);
                 }
                 next.rows.truncate(MOST);
             }
-            Told::Message(message) => {
+            Told::Messages(messages) => {
                 next.listens = true;
                 next.problem = None;
-                let gap = Some(message.gap_queue).filter(|queue| !queue.is_empty());
-                let moved = message.events.into_iter().map(What::Moved);
-                for what in gap.map(What::Missed).into_iter().chain(moved) {
-                    next.count += 1;
-                    let event = Rc::new(Event {
-                        number: next.count,
-                        what,
-                    });
-                    let rows = if next.holds {
-                        &mut next.held
-                    } else {
-                        &mut next.rows
-                    };
-                    rows.push_front(event);
-                    rows.truncate(MOST);
+                for message in messages {
+                    next.take(message);
                 }
             }
         }
         Rc::new(next)
+    }
+}
+
+impl Seen {
+    fn take(&mut self, message: WatchEventsResponse) {
+        let gap = Some(message.gap_queue).filter(|queue| !queue.is_empty());
+        let moved = message.events.into_iter().map(What::Moved);
+        for what in gap.map(What::Missed).into_iter().chain(moved) {
+            self.count += 1;
+            let event = Rc::new(Event {
+                number: self.count,
+                what,
+            });
+            self.meanwhile += u64::from(self.holds);
+            let rows = if self.holds {
+                &mut self.held
+            } else {
+                &mut self.rows
+            };
+            rows.push_front(event);
+            rows.truncate(MOST);
+        }
     }
 }
 
@@ -173,7 +190,7 @@ pub(crate) fn Events(props: &EventsProps) -> Html {
             <p class="list-status" role="status">
                 {match (seen.listens, seen.holds) {
                     (false, _) => "Connecting…".to_owned(),
-                    (true, true) => format!("Held: {} came meanwhile", format::plural(seen.held.len() as u64, "event")),
+                    (true, true) => format!("Held: {} came meanwhile", format::plural(seen.meanwhile, "event")),
                     (true, false) => "Listening: each move of a job appears here as it happens".to_owned(),
                 }}
             </p>
@@ -242,12 +259,34 @@ async fn listen(
 ) -> Answered<()> {
     let from = token.borrow().clone();
     let mut events = within(OPENING_MS, Api::watch_events(filter.to_owned(), from)).await?;
-    while let Some(message) = within(SILENCE_MS, events.next()).await? {
-        *pause = Pause::default();
-        token.borrow_mut().clone_from(&message.resume_token);
-        tell.dispatch(Told::Message(Box::new(message)));
+    let mut batch = Vec::<WatchEventsResponse>::new();
+    let mut drawn_at = 0;
+    loop {
+        let since = browser::now().saturating_sub(drawn_at);
+        if since >= DRAW_MS && !batch.is_empty() {
+            *pause = Pause::default();
+            drawn_at = browser::now();
+            if let Some(last) = batch.last() {
+                token.borrow_mut().clone_from(&last.resume_token);
+            }
+            tell.dispatch(Told::Messages(std::mem::take(&mut batch)));
+        }
+        let patience = if batch.is_empty() {
+            SILENCE_MS
+        } else {
+            u32::try_from(DRAW_MS.saturating_sub(since)).unwrap_or_default()
+        };
+        match select(pin!(events.next()), TimeoutFuture::new(patience)).await {
+            Either::Left((message, _)) => match message? {
+                Some(message) => batch.push(message),
+                None => return Err(Problem::local("the server ended the stream")),
+            },
+            Either::Right(_) if batch.is_empty() => {
+                return Err(Problem::local("the server fell silent"));
+            }
+            Either::Right(_) => {}
+        }
     }
-    Err(Problem::local("the server ended the stream"))
 }
 
 #[cfg(test)]
@@ -255,7 +294,7 @@ mod tests {
     use super::*;
 
     fn message(ids: std::ops::Range<usize>) -> Told {
-        Told::Message(Box::new(WatchEventsResponse {
+        Told::Messages(vec![WatchEventsResponse {
             events: ids
                 .map(|id| JobEvent {
                     id: id.to_string(),
@@ -263,7 +302,7 @@ mod tests {
                 })
                 .collect(),
             ..WatchEventsResponse::default()
-        }))
+        }])
     }
 
     #[test]
@@ -280,5 +319,7 @@ mod tests {
     fn the_list_is_bounded() {
         let seen = Rc::new(Seen::default()).reduce(message(0..1_000));
         assert_eq!(seen.rows.len(), MOST);
+        let held = seen.reduce(Told::Hold(true)).reduce(message(0..1_000));
+        assert_eq!((held.held.len(), held.meanwhile), (MOST, 1_000));
     }
 }

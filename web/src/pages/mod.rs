@@ -1,5 +1,6 @@
 //! One page per file or folder.
 
+pub(crate) mod audit;
 pub(crate) mod dead;
 pub(crate) mod events;
 pub(crate) mod job;

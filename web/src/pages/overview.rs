@@ -42,11 +42,12 @@ pub(crate) fn Overview(props: &OverviewProps) -> Html {
     let old = state.connection() != Connection::Live;
     let totals = latest.map(|latest| latest.totals).unwrap_or_default();
     html! {
-        <main class={classes!("board", old.then_some("is-old"))} id="main">
+        <main class={classes!("board", old.then_some("is-old"))} id="main" tabindex="-1">
             <h1 class="hidden">{"Overview"}</h1>
             <HealthPanel
                 health={state.health()}
                 workers={latest.map(|latest| latest.workers)}
+                active={latest.map_or(0, |latest| latest.counts.active)}
                 oldest_waiting={latest.and_then(|latest| latest.oldest_waiting)}
                 memory={latest.and_then(|latest| latest.memory)}
             />
@@ -129,13 +130,15 @@ fn waiting_note(state: &State, latest: Option<&Snapshot>) -> String {
 }
 
 fn active_note(latest: Option<&Snapshot>) -> String {
-    match latest.map(|latest| latest.workers) {
+    // Of the leases, as the count above it: what workers say of their slots
+    // comes with their beats, which are seconds old.
+    match latest.map(|latest| (latest.workers.slots, latest.counts.active)) {
         None => String::new(),
-        Some(workers) if workers.slots == 0 => "no worker is running".into(),
-        Some(workers) => format!(
+        Some((0, _)) => "no worker is running".into(),
+        Some((slots, active)) => format!(
             "{} % of {}",
-            format::whole(workers.busy as f64 * 100.0 / workers.slots as f64),
-            format::plural(workers.slots, "slot")
+            format::whole(active as f64 * 100.0 / slots as f64),
+            format::plural(slots, "slot")
         ),
     }
 }

@@ -1,11 +1,11 @@
 //! Reads jobs page by page.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{collections::BTreeSet, ops::Deref, rc::Rc};
 
 use jobflow::{Filter, proto::Job};
 use yew::{
-    Callback, Reducible, UseReducerDispatcher, UseReducerHandle, hook, use_effect_with,
-    use_mut_ref, use_reducer,
+    Callback, Reducible, UseReducerDispatcher, UseReducerHandle, hook, use_callback,
+    use_effect_with, use_mut_ref, use_reducer,
 };
 
 use crate::{
@@ -20,11 +20,44 @@ const PAGE: i32 = 200;
 /// A page looks at a bounded number of jobs, so it may find none: so many are
 /// read on before what was found is shown.
 const EMPTY_PAGES: usize = 20;
+/// Rows that are kept: more than anybody scrolls through.
+const MOST: usize = 200_000;
+
+/// Jobs in their order. The same only where they are this very list: to compare
+/// a hundred thousand takes longer than to draw those in sight.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rows(Rc<Vec<Rc<Job>>>);
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for Rows {
+    type Target = [Rc<Job>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Rows {
+    fn of(jobs: Vec<Job>) -> Self {
+        Self(Rc::new(jobs.into_iter().map(Rc::new).collect()))
+    }
+
+    fn with(&self, jobs: Vec<Job>) -> Self {
+        let room = MOST.saturating_sub(self.len());
+        let more = jobs.into_iter().take(room).map(Rc::new);
+        Self(Rc::new(self.iter().cloned().chain(more).collect()))
+    }
+}
 
 /// What has been read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Listing {
-    pub(crate) rows: Rc<Vec<Rc<Job>>>,
+    pub(crate) rows: Rows,
     /// Leads on; `None` when all has been read.
     pub(crate) next: Option<String>,
     pub(crate) pages: usize,
@@ -39,7 +72,7 @@ pub(crate) struct Listing {
 impl Default for Listing {
     fn default() -> Self {
         Self {
-            rows: Rc::default(),
+            rows: Rows::default(),
             next: None,
             pages: 0,
             loading: true,
@@ -51,6 +84,15 @@ impl Default for Listing {
 }
 
 impl Listing {
+    /// Whether there is more, room for it, and nothing that keeps it away.
+    pub(crate) fn leads_on(&self) -> bool {
+        self.next.is_some() && !self.is_full() && self.problem.is_none()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() >= MOST
+    }
+
     /// The kinds in sight, for suggestions.
     pub(crate) fn kinds(&self) -> Vec<String> {
         const LOOKED_AT: usize = 500;
@@ -70,7 +112,8 @@ pub(crate) enum Read {
     /// Jobs of another view.
     Other,
     Going,
-    First(Page),
+    /// The first page, and when it came.
+    First(Page, u64),
     More(Page),
     Failed(Problem),
 }
@@ -89,17 +132,17 @@ impl Reducible for Listing {
                 };
             }
             Read::Going => listing.loading = true,
-            Read::First(page) => {
+            Read::First(page, now) => {
                 // The reader finds each job where it was, unless it has changed.
-                listing.rows = Rc::new(page.jobs.into_iter().map(Rc::new).collect());
+                listing.rows = Rows::of(page.jobs);
                 listing.next = Some(page.next).filter(|next| !next.is_empty());
                 listing.pages = 1;
                 listing.loading = false;
                 listing.problem = None;
-                listing.at = browser::now();
+                listing.at = now;
             }
             Read::More(page) => {
-                Rc::make_mut(&mut listing.rows).extend(page.jobs.into_iter().map(Rc::new));
+                listing.rows = listing.rows.with(page.jobs);
                 listing.next = Some(page.next).filter(|next| !next.is_empty());
                 listing.pages += 1;
                 listing.loading = false;
@@ -128,22 +171,21 @@ pub(crate) fn use_listing(view: JobsView, turn: u64) -> (UseReducerHandle<Listin
                 *shown.borrow_mut() = Some(view.clone());
                 dispatcher.dispatch(Read::Other);
             }
-            let reading = read(view.clone(), String::new(), dispatcher, Read::First);
+            let first = |page| Read::First(page, browser::now());
+            let reading = read(view.clone(), String::new(), dispatcher, first);
             *task.borrow_mut() = Some(follow::spawn(reading));
         });
     }
-    let more = {
-        let listing = listing.clone();
-        Callback::from(move |()| {
-            let Some(token) = listing.next.clone().filter(|_| !listing.loading) else {
-                return;
-            };
-            let dispatcher = listing.dispatcher();
-            dispatcher.dispatch(Read::Going);
-            let reading = read(view.clone(), token, dispatcher, Read::More);
-            *task.borrow_mut() = Some(follow::spawn(reading));
-        })
-    };
+    let token = listing.next.clone().filter(|_| !listing.loading);
+    let dispatcher = listing.dispatcher();
+    let more = use_callback((view, token), move |(), (view, token)| {
+        let Some(token) = token.clone() else {
+            return;
+        };
+        dispatcher.dispatch(Read::Going);
+        let reading = read(view.clone(), token, dispatcher.clone(), Read::More);
+        *task.borrow_mut() = Some(follow::spawn(reading));
+    });
     (listing, more)
 }
 
@@ -190,5 +232,35 @@ pub(super) fn check(filter: &str) -> Result<(), Problem> {
                 position,
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(jobs: usize) -> Page {
+        Page {
+            jobs: vec![Job::default(); jobs],
+            next: "on".to_owned(),
+        }
+    }
+
+    #[test]
+    fn pages_come_one_behind_the_other_and_end_at_the_limit() {
+        let listing = Rc::new(Listing::default()).reduce(Read::First(page(3), 0));
+        let listing = listing.reduce(Read::More(page(2)));
+        assert_eq!((listing.rows.len(), listing.leads_on()), (5, true));
+        let listing = listing.reduce(Read::More(page(MOST)));
+        assert_eq!((listing.rows.len(), listing.leads_on()), (MOST, false));
+    }
+
+    #[test]
+    fn what_was_read_before_is_not_read_again_nor_compared() {
+        let listing = Rc::new(Listing::default()).reduce(Read::First(page(1), 0));
+        let longer = listing.clone().reduce(Read::More(page(1)));
+        assert!(Rc::ptr_eq(&listing.rows[0], &longer.rows[0]));
+        assert_eq!(listing.rows, listing.rows.clone());
+        assert_ne!(listing.rows, longer.rows);
     }
 }

@@ -2,14 +2,14 @@
 
 mod filter_box;
 mod listing;
+mod row;
 mod selection;
 mod table;
 mod tabs;
 
-use std::rc::Rc;
-
 use yew::{
-    Callback, Html, Properties, function_component, html, use_effect_with, use_state, use_state_eq,
+    Callback, Html, Properties, function_component, html, use_callback, use_effect_with, use_state,
+    use_state_eq,
 };
 
 use crate::{
@@ -53,10 +53,8 @@ pub(crate) fn Jobs(props: &JobsProps) -> Html {
         use_effect_with(view.clone(), move |_| selection.set(Selection::default()));
     }
     let reload = Callback::from(move |()| asked.set(*asked + 1));
-    let select = {
-        let selection = selection.clone();
-        Callback::from(move |next: Selection| selection.set(next))
-    };
+    let setter = selection.setter();
+    let select = use_callback((), move |next: Selection, ()| setter.set(next));
     let problem = listing.problem.clone();
     html! {
         <main id="main" tabindex="-1" class="page jobs-page" data-testid="jobs">
@@ -68,17 +66,17 @@ pub(crate) fn Jobs(props: &JobsProps) -> Html {
             }
             <Operations />
             if *selection == Selection::default() {
-                <Status rows={listing.rows.len()} complete={listing.next.is_none()} loading={listing.loading} at={listing.at} {holds} reload={reload.clone()} />
+                <Status rows={listing.rows.len()} complete={listing.next.is_none()} full={listing.is_full()} loading={listing.loading} at={listing.at} {holds} reload={reload.clone()} />
             } else {
                 <SelectionBar selection={(*selection).clone()} view={view.clone()} select={select.clone()} done={reload} />
             }
             <Table
-                rows={Rc::clone(&listing.rows)}
+                rows={listing.rows.clone()}
                 selection={(*selection).clone()}
                 {select}
                 {more}
-                has_more={listing.next.is_some()}
-                pages={listing.pages}
+                has_more={listing.leads_on()}
+                loading={listing.loading}
             />
             {empty(&listing, view)}
         </main>
@@ -89,6 +87,8 @@ pub(crate) fn Jobs(props: &JobsProps) -> Html {
 struct StatusProps {
     rows: usize,
     complete: bool,
+    /// No more are read, even where there are more.
+    full: bool,
     loading: bool,
     /// When the first page was read, by the clock of this machine.
     at: u64,
@@ -107,6 +107,7 @@ fn Status(props: &StatusProps) -> Html {
         _ if props.loading && props.rows == 0 => "Reading…".to_owned(),
         (true, _) => rows,
         (false, 0) => "Looking further…".to_owned(),
+        (false, _) if props.full => format!("The first {rows}; a filter finds the others"),
         (false, _) => format!("The first {rows}; scroll for more"),
     };
     let offset = session.settings.offset(props.at);

@@ -1,229 +1,193 @@
 //! Any number of rows, of which only those in sight are drawn.
 
-use std::rc::Rc;
-
-use jobflow::proto::{Job, JobState};
-use web_sys::{Element, HtmlElement, HtmlInputElement};
+use web_sys::{Element, HtmlElement};
 use yew::{
-    Callback, Html, Properties, TargetCast, classes, function_component, html, use_effect_with,
-    use_node_ref, use_state_eq,
+    Callback, Html, NodeRef, Properties, TargetCast, UseStateHandle, function_component, hook,
+    html, use_callback, use_effect_with, use_node_ref, use_state_eq,
 };
 
-use super::selection::{MOST, Selection};
+use super::{
+    listing::Rows,
+    row::{Head, Row},
+    selection::{MOST, Selection},
+};
 use crate::{
-    browser,
-    components::{
-        link::Link,
-        moment::{Moment, StateLabel},
-    },
+    browser::{self, Resized},
     format,
-    route::Route,
+    session::use_session,
 };
 
 /// Rows that are drawn beyond the edge on either side.
-const MARGIN: usize = 24;
+const MARGIN: usize = 12;
 /// The window moves in steps, so that most scroll events change nothing.
-const STEP: usize = 8;
+const STEP: usize = 4;
+/// The end is read on while it is so many rows away.
+const AHEAD: usize = 400;
 /// Until a row has been measured.
-const ROW: f64 = 36.0;
+const FIRST_GUESS: Sight = Sight {
+    row: 36.0,
+    rows: 24,
+};
 
 #[derive(Debug, PartialEq, Properties)]
 pub(crate) struct TableProps {
-    pub(crate) rows: Rc<Vec<Rc<Job>>>,
+    pub(crate) rows: Rows,
     pub(crate) selection: Selection,
     pub(crate) select: Callback<Selection>,
     /// The end comes into sight.
     pub(crate) more: Callback<()>,
     pub(crate) has_more: bool,
-    /// How often it was read on; a page may bring no rows and lead on.
-    pub(crate) pages: usize,
+    /// Some are being read.
+    pub(crate) loading: bool,
+}
+
+/// How high a row is, and how many can be seen at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sight {
+    row: f64,
+    rows: usize,
 }
 
 #[function_component]
 pub(crate) fn Table(props: &TableProps) -> Html {
     let scroller = use_node_ref();
     let first = use_state_eq(|| 0_usize);
-    let visible = use_state_eq(|| 40_usize);
-    let height = use_state_eq(|| ROW);
     let total = props.rows.len();
+    let sight = use_sight(&scroller, total > 0);
     let begin = first.saturating_sub(MARGIN).min(total);
-    let end = (*first + *visible + MARGIN).min(total);
+    let end = (*first + sight.rows + MARGIN).min(total);
     {
-        // Rows are as high as the style sheet says, on this device.
-        let (scroller, height, visible) = (scroller.clone(), height.clone(), visible);
-        use_effect_with((total > 0, *first), move |_| {
-            let Some(list) = scroller.cast::<Element>() else {
-                return;
-            };
-            let row = list.query_selector("[data-index]").ok().flatten();
-            let row = row.map_or(0.0, |row| row.get_bounding_client_rect().height());
-            if row > 1.0 {
-                height.set(row);
-                let rows = format::whole(f64::from(list.client_height()) / row) + 1;
-                visible.set(usize::try_from(rows).unwrap_or(40));
+        let more = props.more.clone();
+        // A list that nobody scrolls stays with its first page, and so anew
+        // with each turn.
+        let ahead = if *first > 0 { AHEAD } else { 0 };
+        let wants = end + ahead >= total && props.has_more && !props.loading;
+        use_effect_with((wants, total), move |(wants, _)| {
+            if *wants {
+                more.emit(());
             }
         });
     }
-    {
-        let more = props.more.clone();
-        let near = end + MARGIN >= total;
-        use_effect_with(
-            (near, total, props.has_more, props.pages),
-            move |(near, _, has_more, _)| {
-                if *near && *has_more {
-                    more.emit(());
-                }
-            },
-        );
-    }
-    let onscroll = {
-        let (first, height) = (first, height.clone());
-        Callback::from(move |event: yew::Event| {
-            let top = f64::from(event.target_unchecked_into::<Element>().scroll_top());
-            let index = usize::try_from(format::whole((top / *height).floor())).unwrap_or(0);
-            first.set(index / STEP * STEP);
-        })
+    let onscroll = use_callback(
+        (first.setter(), *sight),
+        |event: yew::Event, (first, sight)| {
+            let list = event.target_unchecked_into::<HtmlElement>();
+            let top = f64::from(list.scroll_top());
+            let index = usize::try_from(format::whole((top / sight.row).floor())).unwrap_or(0);
+            let next = index / STEP * STEP;
+            keep_focus(&list, next, sight.rows);
+            first.set(next);
+        },
+    );
+    let toggle = use_callback(
+        (props.selection.clone(), props.select.clone()),
+        |id: String, (selection, select)| select.emit(selection.toggled(&id)),
+    );
+    // With a key as well: among children without one no key is looked at, and
+    // each row would be made anew.
+    let space = |place: &'static str, rows: usize| {
+        html! { <svg key={place} class="space" width="1" height={format!("{:.0}", rows as f64 * sight.row)} aria-hidden="true" /> }
     };
-    let toggle = {
-        let (selection, select) = (props.selection.clone(), props.select.clone());
-        Callback::from(move |id: String| select.emit(selection.toggled(&id)))
-    };
-    let all_listed = {
-        let ids = props.rows.iter().take(MOST).map(|job| job.id.clone());
-        let every = total > 0
-            && props
-                .rows
-                .iter()
-                .take(MOST)
-                .all(|job| props.selection.has(&job.id));
-        let next = if every {
-            Selection::default()
-        } else {
-            Selection::Some(Rc::new(ids.collect()))
-        };
-        let onchange = props.select.reform(move |_| next.clone());
-        html! {
-            <input type="checkbox" checked={every} disabled={total == 0} aria-label="Select the listed jobs" data-testid="select-listed" {onchange} />
-        }
-    };
-    let space = |rows: usize| {
-        html! { <svg class="space" width="1" height={format!("{:.0}", rows as f64 * *height)} aria-hidden="true" /> }
-    };
+    // As many as are ever drawn at once: the row that leaves at one end is
+    // written over and comes in at the other, and all between stay untouched.
+    let slots = sight.rows + 2 * MARGIN;
     html! {
-        <div ref={scroller} class="list" role="table" aria-label="Jobs" aria-rowcount={(total + 1).to_string()} tabindex="0" {onscroll} data-testid="list">
+        <div ref={scroller} class="list" role="table" aria-label="Jobs" aria-rowcount={(total + 1).to_string()} tabindex="0" {onscroll}
+            data-testid="list" data-first={first.to_string()}>
             <div role="rowgroup" class="list-head">
-                <div class="job-row head" role="row">
-                    <span role="columnheader" class="cell-pick">{all_listed}</span>
-                    {for HEADINGS.iter().map(|(class, heading)| html! {
-                        <span role="columnheader" class={*class}>{*heading}</span>
-                    })}
-                </div>
+                <Head>
+                    <PickListed rows={props.rows.clone()} selection={props.selection.clone()} select={props.select.clone()} />
+                </Head>
             </div>
             <div role="rowgroup">
-                {space(begin)}
+                {space("above", begin)}
                 {for props.rows[begin..end].iter().enumerate().map(|(at, job)| {
+                    let index = begin + at;
                     let picked = props.selection.has(&job.id);
-                    html! { <Row key={job.id.clone()} job={Rc::clone(job)} index={begin + at} {picked} toggle={toggle.clone()} /> }
+                    html! { <Row key={index % slots} job={job.clone()} {index} {picked} toggle={toggle.clone()} /> }
                 })}
-                {space(total - end)}
+                {space("below", total - end)}
             </div>
         </div>
     }
 }
 
-const HEADINGS: [(&str, &str); 8] = [
-    ("cell-state", "State"),
-    ("cell-kind", "Kind"),
-    ("cell-queue", "Queue"),
-    ("cell-id", "Job"),
-    ("cell-attempt number", "Attempt"),
-    ("cell-priority number", "Priority"),
-    ("cell-when", "When"),
-    ("cell-detail", "Detail"),
-];
-
-#[derive(Debug, PartialEq, Properties)]
-struct RowProps {
-    job: Rc<Job>,
-    index: usize,
-    picked: bool,
-    toggle: Callback<String>,
+/// Measures when there are rows, and whenever the list or a row may have
+/// another height: not while it scrolls, because measuring makes the browser
+/// lay everything out.
+#[hook]
+fn use_sight(scroller: &NodeRef, has_rows: bool) -> UseStateHandle<Sight> {
+    let sight = use_state_eq(|| FIRST_GUESS);
+    let compact = use_session().settings.compact;
+    let (scroller, setter) = (scroller.clone(), sight.setter());
+    use_effect_with((has_rows, compact), move |_| {
+        let list = scroller.cast::<Element>();
+        let watch = list.map(|list| {
+            let measured = list.clone();
+            Resized::of(&list, move || {
+                if let Some(sight) = measure(&measured) {
+                    setter.set(sight);
+                }
+            })
+        });
+        move || drop(watch)
+    });
+    sight
 }
 
-#[function_component]
-fn Row(props: &RowProps) -> Html {
-    let job = &props.job;
-    let onchange = {
-        let (toggle, id, picked) = (props.toggle.clone(), job.id.clone(), props.picked);
-        Callback::from(move |event: yew::Event| {
-            // Drawn from the selection, whatever the browser thinks.
-            event
-                .target_unchecked_into::<HtmlInputElement>()
-                .set_checked(picked);
-            toggle.emit(id.clone());
-        })
-    };
-    html! {
-        <div class={classes!("job-row", props.picked.then_some("picked"))} role="row" aria-rowindex={(props.index + 2).to_string()}
-            data-index={props.index.to_string()} data-job-id={job.id.clone()} data-state={job.state().as_str_name()}>
-            <span role="cell" class="cell-pick">
-                <input type="checkbox" checked={props.picked} aria-label={format!("Select job {}", job.id)} {onchange} />
-            </span>
-            <span role="cell" class="cell-state"><StateLabel state={job.state()} /></span>
-            <span role="cell" class="cell-kind">
-                <Link to={Route::Job(job.id.clone())} title={job.kind.clone()}>{&job.kind}</Link>
-            </span>
-            <span role="cell" class="cell-queue" title={job.queue.clone()}>{&job.queue}</span>
-            <code role="cell" class="cell-id" title={job.id.clone()}>{format::short_id(&job.id)}</code>
-            <span role="cell" class={classes!("cell-attempt", "number", (job.attempt > 1).then_some("many"))}>
-                {format!("{}/{}", job.attempt, job.max_attempts)}
-            </span>
-            <span role="cell" class="cell-priority number">{job.priority}</span>
-            <span role="cell" class="cell-when">{when(job)}</span>
-            <span role="cell" class="cell-detail">{detail(job)}</span>
-        </div>
+fn measure(list: &Element) -> Option<Sight> {
+    let row = list.query_selector("[data-index]").ok().flatten()?;
+    let row = row.get_bounding_client_rect().height();
+    let seen = format::whole((f64::from(list.client_height()) / row).ceil());
+    (row > 1.0).then(|| Sight {
+        row,
+        rows: usize::try_from(seen).unwrap_or(FIRST_GUESS.rows) + 1,
+    })
+}
+
+/// A row that is about to become another one must not keep the focus: a key
+/// that is pressed next would mean a job that nobody looked at.
+fn keep_focus(list: &HtmlElement, first: usize, rows: usize) {
+    let leaves = focused_index()
+        .is_some_and(|index| index + MARGIN < first || index >= first + rows + MARGIN);
+    if leaves {
+        browser::focus_in_place(list);
     }
 }
 
-/// The time that matters in its state.
-fn when(job: &Job) -> Html {
-    let (word, time, ahead) = match job.state() {
-        JobState::Scheduled | JobState::Retrying => ("due ", job.run_time, true),
-        JobState::Active => ("began ", job.start_time, false),
-        JobState::Completed | JobState::Failed | JobState::Cancelled => {
-            ("", job.finish_time, false)
-        }
-        JobState::Waiting | JobState::Blocked | JobState::Unspecified => {
-            ("since ", job.create_time, false)
-        }
-    };
-    html! { <><span class="zero">{word}</span><Moment {time} {ahead} /></> }
+#[derive(Debug, PartialEq, Properties)]
+struct PickListedProps {
+    rows: Rows,
+    selection: Selection,
+    select: Callback<Selection>,
 }
 
-/// Why it failed, how far it is, or where it ran.
-fn detail(job: &Job) -> Html {
-    let shown = match (&job.error, &job.progress) {
-        (Some(error), _) => {
-            html! { <><code class="failed-text">{&error.code}</code>{" "}{&error.message}</> }
-        }
-        (None, Some(progress)) if job.state() == JobState::Active => {
-            html! { {format!("{} % {}", progress.percent, progress.message)} }
-        }
-        _ if !job.worker.is_empty() => html! { {&job.worker} },
-        _ => html! { {job.tags.join(", ")} },
+/// Picks what is listed, up to as many as an operation takes, or nothing.
+#[function_component]
+fn PickListed(props: &PickListedProps) -> Html {
+    let listed = || props.rows.iter().take(MOST);
+    let none = props.rows.is_empty();
+    let every = !none && listed().all(|job| props.selection.has(&job.id));
+    let onchange = {
+        let (rows, select) = (props.rows.clone(), props.select.clone());
+        Callback::from(move |_| {
+            let ids = || rows.iter().take(MOST).map(|job| job.id.clone());
+            select.emit(if every {
+                Selection::default()
+            } else {
+                Selection::Some(std::rc::Rc::new(ids().collect()))
+            });
+        })
     };
-    html! { <span>{shown}</span> }
+    html! {
+        <input type="checkbox" checked={every} disabled={none} aria-label="Select the listed jobs" data-testid="select-listed" {onchange} />
+    }
 }
 
 /// Moves the focus by rows; from outside of the list to its first row in sight.
 pub(crate) fn step(down: bool) {
-    let current = focused_row();
-    let index = current.and_then(|row| row.get_attribute("data-index")?.parse::<usize>().ok());
-    let next = match (index, down) {
-        (None, _) => {
-            browser::focus("[data-index] .cell-kind a");
-            return;
-        }
+    let next = match (focused_index(), down) {
+        (None, _) => first_in_sight(),
         (Some(index), true) => index + 1,
         (Some(index), false) => index.saturating_sub(1),
     };
@@ -241,4 +205,14 @@ pub(crate) fn pick() {
 
 fn focused_row() -> Option<Element> {
     browser::focused()?.closest("[data-index]").ok().flatten()
+}
+
+fn focused_index() -> Option<usize> {
+    focused_row()?.get_attribute("data-index")?.parse().ok()
+}
+
+fn first_in_sight() -> usize {
+    let list = browser::find("[data-testid=list]");
+    let first = list.and_then(|list| list.get_attribute("data-first")?.parse().ok());
+    first.unwrap_or_default()
 }
