@@ -15,7 +15,7 @@ use ::redis::Cmd;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Result;
-use crate::job::QueueName;
+use crate::partition::Partition;
 use crate::queue::{Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
@@ -46,7 +46,7 @@ impl JobQueue {
     /// Any fault of the store.
     pub async fn event_positions(&self) -> Result<EventPositions> {
         let mut ends = BTreeMap::new();
-        for queue in self.queues().await? {
+        for queue in self.core.known_partitions().await? {
             let end = self.core.event_end(&queue).await?;
             ends.insert(queue, end);
         }
@@ -64,15 +64,15 @@ impl JobQueue {
         EventPositions::from_token(&self.core.config.namespace, token)
     }
 
-    /// Up to 100 entries of a queue behind a place, without waiting for one.
+    /// Up to 100 entries of a partition behind a place, without waiting for one.
     ///
     /// # Errors
     /// Any fault of the store.
-    pub async fn events_after(&self, queue: &QueueName, after: EventId) -> Result<EventBatch> {
+    pub async fn events_after(&self, queue: &Partition, after: EventId) -> Result<EventBatch> {
         self.core.events_after(queue, after).await
     }
 
-    /// Prepares to read events; follows no queue yet.
+    /// Prepares to read events; follows nothing yet.
     #[must_use]
     pub fn event_reader(&self) -> EventReader {
         EventReader {
@@ -84,7 +84,7 @@ impl JobQueue {
 }
 
 impl Core {
-    async fn event_end(&self, queue: &QueueName) -> Result<EventId> {
+    async fn event_end(&self, queue: &Partition) -> Result<EventId> {
         let mut last = ::redis::cmd("XREVRANGE");
         last.arg(self.keys(queue).events())
             .arg("+")
@@ -97,7 +97,7 @@ impl Core {
             .map_or(Ok(EventId::BEGINNING), |(id, _)| id.parse())
     }
 
-    async fn events_after(&self, queue: &QueueName, after: EventId) -> Result<EventBatch> {
+    async fn events_after(&self, queue: &Partition, after: EventId) -> Result<EventBatch> {
         let keys = self.keys(queue);
         let from_beginning = after == EventId::BEGINNING;
         // The entry of the place itself is read, too: while it is there, none
@@ -132,25 +132,25 @@ impl Core {
     }
 }
 
-/// Reads the events of some queues as they come: in a single store with a
+/// Reads the events of some partitions as they come: in a single store with a
 /// blocking read on a connection of its own. In a cluster that would take one
 /// for each slot, so the streams are looked at again and again.
 pub struct EventReader {
     core: Arc<Core>,
     connection: Option<Exclusive>,
     /// The last entry seen, by queue.
-    followed: HashMap<QueueName, EventId>,
+    followed: HashMap<Partition, EventId>,
 }
 
 /// The new entries of some streams.
 type Streams = Option<Vec<(String, Vec<RawEntry>)>>;
 
 impl EventReader {
-    /// Follows a queue from the present end of its stream on, which it returns.
+    /// Follows a partition from the present end of its stream on, which it returns.
     ///
     /// # Errors
     /// Any fault of the store.
-    pub async fn follow(&mut self, queue: QueueName) -> Result<EventId> {
+    pub async fn follow(&mut self, queue: Partition) -> Result<EventId> {
         if let Some(place) = self.followed.get(&queue) {
             return Ok(*place);
         }
@@ -159,8 +159,8 @@ impl EventReader {
         Ok(end)
     }
 
-    /// Stops following a queue.
-    pub fn unfollow(&mut self, queue: &QueueName) {
+    /// Stops following a partition.
+    pub fn unfollow(&mut self, queue: &Partition) {
         self.followed.remove(queue);
     }
 
@@ -194,7 +194,7 @@ impl EventReader {
         }
         // Only now: a caller that leaves before gets all of them the next time.
         for batch in &batches {
-            self.followed.insert(batch.queue.clone(), batch.last);
+            self.followed.insert(batch.part.clone(), batch.last);
         }
         Ok(batches)
     }
@@ -202,7 +202,7 @@ impl EventReader {
     /// Waits for new entries of all streams, which share a server and a slot.
     async fn block(
         &mut self,
-        queues: &[QueueName],
+        queues: &[Partition],
         at_most: Duration,
     ) -> Result<Vec<(String, Vec<RawEntry>)>> {
         let mut read = ::redis::cmd("XREAD");
@@ -228,7 +228,7 @@ impl EventReader {
     /// Looks at each stream until one has a new entry.
     async fn look(
         &self,
-        queues: &[QueueName],
+        queues: &[Partition],
         at_most: Duration,
     ) -> Result<Vec<(String, Vec<RawEntry>)>> {
         let until = tokio::time::Instant::now() + at_most;
@@ -260,7 +260,7 @@ impl EventReader {
         }
     }
 
-    fn name_streams(&self, read: &mut Cmd, queues: &[QueueName]) {
+    fn name_streams(&self, read: &mut Cmd, queues: &[Partition]) {
         read.arg("STREAMS");
         for queue in queues {
             read.arg(self.core.keys(queue).events());
@@ -270,7 +270,7 @@ impl EventReader {
         }
     }
 
-    async fn batch(&self, queue: &QueueName, raw: &[RawEntry]) -> Result<EventBatch> {
+    async fn batch(&self, queue: &Partition, raw: &[RawEntry]) -> Result<EventBatch> {
         let after = self.followed[queue];
         if raw.len() >= MAX_ENTRIES {
             // This far behind, entries may have been cut off before they were

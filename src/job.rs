@@ -125,13 +125,29 @@ impl JobId {
     #[cfg(feature = "queue")]
     pub(crate) const BYTES: usize = 16;
 
-    /// Makes a new id for a job of `queue`.
+    /// Makes a new id for a job of `queue`; of its first partition, where it has several.
     #[must_use]
     pub fn generate(queue: &QueueName) -> Self {
+        Self::generate_at(queue, 0)
+    }
+
+    /// Makes a new id for a job of a partition.
+    #[cfg(feature = "queue")]
+    pub(crate) fn generate_in(partition: &crate::partition::Partition) -> Self {
+        Self::generate_at(partition.queue(), partition.number())
+    }
+
+    fn generate_at(queue: &QueueName, partition: u8) -> Self {
         let mut bytes = Uuid::new_v7(Timestamp::now(IdCount)).into_bytes();
         bytes[HASH_AT..PARTITION_AT].copy_from_slice(&queue_hash(queue).to_be_bytes());
-        bytes[PARTITION_AT] = 0;
+        bytes[PARTITION_AT] = partition;
         Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The number of the partition of its queue that the job is in.
+    #[cfg(feature = "queue")]
+    pub(crate) const fn partition(self) -> u8 {
+        self.0.as_bytes()[PARTITION_AT]
     }
 
     /// Whether a job of `queue` can have this id. Another queue may share the

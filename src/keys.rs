@@ -1,10 +1,12 @@
 //! Every Redis key and its hash tag. Nothing else spells a key.
 //!
 //! All keys of a queue carry the tag `{namespace/queue}`, so they live in one
-//! Cluster slot and one script can touch them all. The keys of the namespace
-//! carry a tag of their own.
+//! Cluster slot and one script can touch them all; those of a further partition
+//! carry `{namespace/queue/number}`. The keys of the namespace carry a tag of
+//! their own.
 
 use crate::job::{JobId, Namespace, QueueName};
+use crate::partition::Partition;
 use crate::state::JobState;
 
 /// The columns and sets of one queue, in the order in which `lua/prelude.lua`
@@ -39,7 +41,7 @@ pub(crate) const QUEUE_KEYS: [&str; 23] = [
 /// look back touch them, and spell them from the prefix.
 pub(crate) const KEPT_KEYS: [&str; 4] = ["seconds", "minutes", "hours", "measures"];
 
-/// The keys of one queue.
+/// The keys of one queue, or of one partition of it.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueKeys {
     prefix: String,
@@ -47,8 +49,8 @@ pub(crate) struct QueueKeys {
 }
 
 impl QueueKeys {
-    pub(crate) fn new(namespace: &Namespace, queue: &QueueName) -> Self {
-        let prefix = of_queue(namespace, queue, "");
+    pub(crate) fn new(namespace: &Namespace, partition: &Partition) -> Self {
+        let prefix = of_partition(namespace, partition, "");
         let all = QUEUE_KEYS.map(|name| format!("{prefix}{name}"));
         Self { prefix, all }
     }
@@ -76,6 +78,10 @@ impl QueueKeys {
 
     pub(crate) fn idem(&self) -> &str {
         &self.all[11]
+    }
+
+    pub(crate) fn counters(&self) -> &str {
+        &self.all[12]
     }
 
     pub(crate) fn wake(&self) -> &str {
@@ -133,10 +139,10 @@ impl QueueKeys {
 /// What a key of a namespace is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A column, set or list of this queue.
-    Queue(QueueName),
-    /// The index of this queue's tag.
-    Tag(QueueName, String),
+    /// A column, set or list of this queue, or of a partition of it.
+    Queue(Partition),
+    /// The index of a tag in it.
+    Tag(Partition, String),
     /// Of the namespace, of a worker or a bulk operation.
     Namespace,
     /// None of ours.
@@ -156,7 +162,8 @@ pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
     let Some((queue, name)) = rest.and_then(|rest| rest.split_once("}:")) else {
         return Found::Stray;
     };
-    match (QueueName::new(queue), name.strip_prefix("tag:")) {
+    match (Partition::parse(queue), name.strip_prefix("tag:")) {
+        (Ok(first), None) if name == BELL && first.number() == 0 => Found::Queue(first),
         (Ok(queue), None) if QUEUE_KEYS.contains(&name) || KEPT_KEYS.contains(&name) => {
             Found::Queue(queue)
         }
@@ -165,9 +172,25 @@ pub(crate) fn read(namespace: &Namespace, key: &str) -> Found {
     }
 }
 
-/// A part of a queue; what all its keys begin with, for no part.
+/// A key of a queue's first partition; what all its keys begin with, for no part.
+#[cfg(feature = "testing")]
 pub(crate) fn of_queue(namespace: &Namespace, queue: &QueueName, part: &str) -> String {
-    format!("jf:{{{namespace}/{queue}}}:{part}")
+    of_partition(namespace, &Partition::first(queue.clone()), part)
+}
+
+/// A key of a partition; what all its keys begin with, for no part.
+fn of_partition(namespace: &Namespace, partition: &Partition, part: &str) -> String {
+    format!("jf:{{{namespace}/{partition}}}:{part}")
+}
+
+/// What stands for the numbers of partitions that may have work, besides what a
+/// queue has anyway.
+const BELL: &str = "bell";
+
+/// Where waiting workers hear which further partitions of a queue may have work.
+/// It shares a slot with the first one.
+pub(crate) fn bell(namespace: &Namespace, queue: &QueueName) -> String {
+    of_partition(namespace, &Partition::first(queue.clone()), BELL)
 }
 
 /// A part of a namespace that belongs to no queue.
@@ -271,9 +294,9 @@ pub(crate) fn key_of_entry(entry: &str) -> Option<&str> {
     entry.strip_prefix("k:")
 }
 
-/// The queues that a job of this id can be in.
-pub(crate) fn candidates(id: JobId, queues: &[QueueName]) -> impl Iterator<Item = &QueueName> {
-    queues.iter().filter(move |queue| id.may_belong_to(queue))
+/// Where a job of this id can be.
+pub(crate) fn candidates(id: JobId, all: &[Partition]) -> impl Iterator<Item = &Partition> {
+    all.iter().filter(move |partition| partition.may_have(id))
 }
 
 #[cfg(test)]
@@ -294,12 +317,20 @@ mod tests {
     #[test]
     fn a_key_is_read_back() {
         let (namespace, mail) = (Namespace::default(), QueueName::new("mail").unwrap());
-        let keys = QueueKeys::new(&namespace, &mail);
-        for key in keys.all().iter().chain(&keys.kept()) {
-            assert_eq!(read(&namespace, key), Found::Queue(mail.clone()), "{key}");
+        for number in [0, 7] {
+            let part = Partition::new(mail.clone(), number);
+            let keys = QueueKeys::new(&namespace, &part);
+            for key in keys.all().iter().chain(&keys.kept()) {
+                assert_eq!(read(&namespace, key), Found::Queue(part.clone()), "{key}");
+            }
+            let tag = Found::Tag(part, "a}:b".to_owned());
+            assert_eq!(read(&namespace, &keys.tag("a}:b")), tag);
         }
-        let tag = Found::Tag(mail, "a}:b".to_owned());
-        assert_eq!(read(&namespace, &keys.tag("a}:b")), tag);
+        let bell = bell(&namespace, &mail);
+        assert_eq!(
+            read(&namespace, &bell),
+            Found::Queue(Partition::first(mail))
+        );
         for key in [
             queues(&namespace),
             bulks(&namespace),
@@ -311,6 +342,8 @@ mod tests {
             "jf:{default/mail}:other",
             "jf:{default}:other",
             "jf:{default/ }:meta",
+            "jf:{default/mail/0}:meta",
+            "jf:{default/mail/1}:bell",
         ] {
             assert_eq!(read(&namespace, key), Found::Stray, "{key}");
         }
@@ -318,7 +351,8 @@ mod tests {
 
     #[test]
     fn all_keys_of_a_queue_share_one_tag() {
-        let keys = QueueKeys::new(&Namespace::default(), &QueueName::new("mail").unwrap());
+        let mail = Partition::first(QueueName::new("mail").unwrap());
+        let keys = QueueKeys::new(&Namespace::default(), &mail);
         assert!(
             keys.all()
                 .iter()

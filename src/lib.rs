@@ -48,6 +48,8 @@ mod measures;
 mod meta;
 #[cfg(feature = "queue")]
 mod outcome;
+#[cfg(feature = "queue")]
+mod partition;
 #[cfg(feature = "seal")]
 pub mod payload;
 #[cfg(feature = "queue")]
@@ -101,6 +103,7 @@ pub use crate::{
     events::{EventBatch, EventEntry, EventId, EventPositions, EventReader, Happening},
     histogram::Histogram,
     measures::{Gathered, Measured, Measures},
+    partition::{MAX_PARTITIONS, Partition},
     pulse::{Pulse, PulseReport, Pulses},
     queue::{
         AuditEvent, AuditPage, AuditReport, BulkAction, BulkFailure, BulkOperation, BulkPage,
@@ -108,9 +111,10 @@ pub use crate::{
         ControlReader, Damage, DamageKind, DeadLetterGroup, DeadLetters, Direction, Explanation,
         Extension, Finding, Force, Integrity, JobChanges, JobCount, JobPage, JobQueue, ListRequest,
         LogPage, MAX_OVERLAP, MAX_TOKENS, Mend, MetricsHistory, MetricsPoint, MetricsQuery,
-        NewBulk, NewToken, Obstacle, ObstacleReason, Order, Outcome, Pause, QueueConfig,
-        QueueControl, QueueSettings, Reaped, Report, RunningJob, SettingsChange, Severity,
-        StoreInfo, Submitted, Token, Tokens, Waiter, WorkerBeat, WorkerSignal, WorkerState,
+        NewBulk, NewToken, Obstacle, ObstacleReason, Order, Outcome, PartitionsSnapshot, Pause,
+        QueueConfig, QueueControl, QueueSettings, Reaped, Report, RunningJob, SettingsChange,
+        Severity, StoreInfo, Submitted, Token, Tokens, Waiter, Woken, WorkerBeat, WorkerSignal,
+        WorkerState,
     },
     redis::RedisAccess,
     stats::{Counts, FinishedJob, QueueSnapshot, Snapshot, Totals, WorkerSnapshot},

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName, StoreTime};
@@ -12,7 +12,8 @@ use crate::lua::{self, Call};
 use crate::measures::Measures;
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
-use crate::queue::{JobQueue, QueueControl, WorkerBeat};
+use crate::partition::Partition;
+use crate::queue::{JobQueue, PartitionsSnapshot, QueueControl, WorkerBeat};
 use crate::record::JobError;
 use crate::state::JobState;
 
@@ -51,6 +52,8 @@ pub struct QueueSnapshot {
     pub control: QueueControl,
     /// What workers measured in the minute before this one, and in this one.
     pub measured: Measures,
+    /// What its partitions are doing.
+    pub partitions: PartitionsSnapshot,
 }
 
 /// Declares a struct of numbers that can be added up.
@@ -141,6 +144,19 @@ impl Counts {
             JobState::Cancelled => self.cancelled,
         }
     }
+
+    /// How many are not final.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.all() - self.completed - self.failed - self.cancelled
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        let states = JobState::ALL.into_iter();
+        states.map(|state| self.of(state)).sum()
+    }
 }
 
 /// A worker and the age of its last beat.
@@ -180,22 +196,38 @@ pub struct FinishedJob {
 }
 
 impl JobQueue {
-    /// Reads all numbers: two bounded scripts per queue.
+    /// Reads all numbers: two bounded scripts per partition. Where some partitions
+    /// of a queue can not be reached, it has the numbers of the others.
     ///
     /// # Errors
     /// Any fault of the store.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let asked = Instant::now();
-        let names = self.queues().await?;
+        let parts = self.core.known_partitions().await?;
         let round_trip = asked.elapsed();
-        let read = names.into_iter().map(|name| async move {
-            tokio::try_join!(self.recent(&name), self.queue_snapshot(&name))
+        let read = parts.into_iter().map(|part| async move {
+            let read = tokio::try_join!(self.recent(&part), self.partition_snapshot(&part));
+            (part, read)
         });
         let mut read = stream::iter(read).buffered(QUEUES_AT_ONCE);
-        let (mut queues, mut recent) = (Vec::new(), Vec::new());
-        while let Some((finished, numbers)) = read.try_next().await? {
+        let (mut queues, mut recent) = (Vec::<QueueSnapshot>::new(), Vec::new());
+        let mut together: Option<Together> = None;
+        while let Some((part, read)) = read.next().await {
+            let (finished, numbers) = match read {
+                Ok((finished, numbers)) => (finished, Ok(numbers)),
+                Err(error) => (Vec::new(), Err(error)),
+            };
             recent.extend(finished);
-            queues.push(numbers);
+            let open = together.take_if(|open| open.queue != *part.queue());
+            if let Some(whole) = open {
+                queues.push(whole.end()?);
+            }
+            together
+                .get_or_insert_with(|| Together::new(part.queue().clone()))
+                .add(&part, numbers);
+        }
+        if let Some(whole) = together {
+            queues.push(whole.end()?);
         }
         recent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| b.id.cmp(&a.id)));
         recent.truncate(RECENT);
@@ -215,11 +247,21 @@ impl JobQueue {
     /// `QUEUE_NOT_FOUND`, and any fault of the store.
     pub async fn queue(&self, name: &QueueName) -> Result<QueueSnapshot> {
         self.check_known(name).await?;
-        self.queue_snapshot(name).await
+        let parts = self.core.partitions_of(name).await?;
+        let read = parts.into_iter().map(|part| async move {
+            let numbers = self.partition_snapshot(&part).await;
+            (part, numbers)
+        });
+        let mut read = stream::iter(read).buffered(QUEUES_AT_ONCE);
+        let mut whole = Together::new(name.clone());
+        while let Some((part, numbers)) = read.next().await {
+            whole.add(&part, numbers);
+        }
+        whole.end()
     }
 
-    pub(crate) async fn queue_snapshot(&self, name: &QueueName) -> Result<QueueSnapshot> {
-        let keys = self.core.keys(name);
+    pub(crate) async fn partition_snapshot(&self, part: &Partition) -> Result<QueueSnapshot> {
+        let keys = self.core.keys(part);
         let reply = Call::new(&lua::STATS, &keys).run(&self.core.store).await?;
         let (now, sizes, counters, oldest, config, measures): StatsReply = reply;
         let [
@@ -267,12 +309,13 @@ impl JobQueue {
             oldest_waiting: u64::try_from(oldest).ok().map(Duration::from_millis),
             control: QueueControl::read(&config, StoreTime(now)),
             measured,
-            name: name.clone(),
+            partitions: PartitionsSnapshot::read(config.get("spread"), part),
+            name: part.queue().clone(),
         })
     }
 
-    async fn recent(&self, queue: &QueueName) -> Result<Vec<FinishedJob>> {
-        let keys = self.core.keys(queue);
+    async fn recent(&self, part: &Partition) -> Result<Vec<FinishedJob>> {
+        let keys = self.core.keys(part);
         let rows: Vec<Bytes> = Call::new(&lua::RECENT, &keys)
             .arg(RECENT)
             .run(&self.core.store)
@@ -285,8 +328,67 @@ impl JobQueue {
         // A record that can not be read is told by `get` and by the audit, not here.
         Ok(rows
             .chunks_exact(5)
-            .filter_map(|row| finished_job(queue, row))
+            .filter_map(|row| finished_job(part.queue(), row))
             .collect())
+    }
+}
+
+/// The numbers of a queue from those of its partitions.
+struct Together {
+    queue: QueueName,
+    whole: Option<QueueSnapshot>,
+    unreachable: Vec<u8>,
+    failed: Option<Error>,
+}
+
+impl Together {
+    const fn new(queue: QueueName) -> Self {
+        Self {
+            queue,
+            whole: None,
+            unreachable: Vec::new(),
+            failed: None,
+        }
+    }
+
+    fn add(&mut self, part: &Partition, numbers: Result<QueueSnapshot>) {
+        let numbers = match numbers {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                self.unreachable.push(part.number());
+                // One that will not go away is told before one that may.
+                if self.failed.as_ref().is_none_or(Error::is_transient) {
+                    self.failed = Some(error);
+                }
+                return;
+            }
+        };
+        let Some(whole) = &mut self.whole else {
+            self.whole = Some(numbers);
+            return;
+        };
+        // Settings are those of the first that answers, the first of all where it can be.
+        whole.counts += numbers.counts;
+        whole.totals += numbers.totals;
+        whole.oldest_waiting = whole.oldest_waiting.max(numbers.oldest_waiting);
+        whole.measured += &numbers.measured;
+        whole.partitions.add(numbers.partitions);
+    }
+
+    /// Fails where none could be asked, or with what is no matter of reach.
+    fn end(self) -> Result<QueueSnapshot> {
+        match (self.whole, self.failed) {
+            (Some(mut whole), None) => {
+                whole.partitions.unreachable = self.unreachable;
+                Ok(whole)
+            }
+            (Some(mut whole), Some(error)) if error.is_transient() => {
+                whole.partitions.unreachable = self.unreachable;
+                Ok(whole)
+            }
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(Error::QueueNotFound { queue: self.queue }),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::keys;
 use crate::queue::{JobQueue, QueueConfig};
 use crate::redis::RedisAccess;
 
-pub use cluster::{MASTERS, TestCluster, key_of, server_of, start_tls_cluster};
+pub use cluster::{MASTERS, TestCluster, key_of, key_of_part, server_of, start_tls_cluster};
 pub use faults::{Fault, FaultyRedis};
 pub use redis::{TestRedis, redis_server};
 pub use sentinels::TestSentinels;

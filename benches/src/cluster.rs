@@ -1,13 +1,15 @@
 //! `jobflow-bench cluster`: what a Redis Cluster costs, and what its fail-overs
 //! and slot moves do to jobs under load.
 //!
-//! `cost` compares with a single server; `load` is the load with its ledger under
+//! `cost` compares with a single server; `spread` has one queue over many
+//! partitions; `load` is the load with its ledger under
 //! which `failovers` and `moves` happen.
 
 mod cost;
 mod failovers;
 mod load;
 mod moves;
+mod spread;
 
 use anyhow::{Result, ensure};
 use jobflow::testing::{TestCluster, key_of};
@@ -19,6 +21,13 @@ struct Options {
     cost: usize,
     failovers: usize,
     moves: usize,
+    /// Jobs through one queue of several partitions.
+    shares: usize,
+    /// Workers of such a queue that have nothing to do.
+    rest: usize,
+    /// Jobs that wait while their queue grows to such a one.
+    grow: usize,
+    partitions: u8,
     /// Jobs a second, over all masters.
     rate: u32,
 }
@@ -29,6 +38,10 @@ impl Options {
             cost: 0,
             failovers: 0,
             moves: 0,
+            shares: 0,
+            rest: 0,
+            grow: 0,
+            partitions: 16,
             rate: 2_000,
         };
         let mut parser = lexopt::Parser::from_args(arguments);
@@ -37,12 +50,25 @@ impl Options {
                 Long("cost") => options.cost = parser.value()?.parse()?,
                 Long("failovers") => options.failovers = parser.value()?.parse()?,
                 Long("moves") => options.moves = parser.value()?.parse()?,
+                Long("shares") => options.shares = parser.value()?.parse()?,
+                Long("rest") => options.rest = parser.value()?.parse()?,
+                Long("grow") => options.grow = parser.value()?.parse()?,
+                Long("partitions") => options.partitions = parser.value()?.parse()?,
                 Long("rate") => options.rate = parser.value()?.parse()?,
                 other => return Err(other.unexpected().into()),
             }
         }
         ensure!(options.rate > 0, "--rate must be at least 1");
-        if options.cost + options.failovers + options.moves == 0 {
+        let Self {
+            cost,
+            failovers,
+            moves,
+            shares,
+            rest,
+            grow,
+            ..
+        } = options;
+        if cost + failovers + moves + shares + rest + grow == 0 {
             (options.cost, options.failovers, options.moves) = (60_000, 10, 20);
         }
         Ok(options)
@@ -59,6 +85,15 @@ pub(crate) async fn command(arguments: &[String]) -> Result<()> {
     }
     if options.moves > 0 {
         moves::run(options.moves, options.rate).await?;
+    }
+    if options.shares > 0 {
+        spread::shares(options.shares, options.partitions).await?;
+    }
+    if options.rest > 0 {
+        spread::rest(options.rest, options.partitions).await?;
+    }
+    if options.grow > 0 {
+        spread::grow(options.grow, options.partitions).await?;
     }
     Ok(())
 }

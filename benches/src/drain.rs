@@ -21,7 +21,7 @@ impl Handler for Noop {
     }
 }
 
-fn worker(queue: &JobQueue, concurrency: usize) -> jobflow::Result<Worker> {
+pub(crate) fn worker(queue: &JobQueue, concurrency: usize) -> jobflow::Result<Worker> {
     Worker::builder(queue)
         .concurrency(concurrency)
         .handler_for("*", Arc::new(Noop))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jobflow::{
-    Error, EventBatch, EventReader, JobId, JobQueue, JobRecord, Kind, Pulse, Pulses, QueueName,
+    Error, EventBatch, EventReader, JobId, JobQueue, JobRecord, Kind, Partition, Pulse, Pulses,
     Result,
 };
 use tokio::sync::{Notify, OnceCell, Semaphore, broadcast, watch};
@@ -49,11 +49,11 @@ pub(crate) struct Shared {
     streams: Arc<Semaphore>,
 }
 
-/// The jobs waited for, by queue. A job's sender has a receiver for each wait.
+/// The jobs waited for, by partition. A job's sender has a receiver for each wait.
 #[derive(Default)]
 struct Waits {
     open: usize,
-    queues: HashMap<QueueName, HashMap<(JobId, Interest), watch::Sender<()>>>,
+    parts: HashMap<Partition, HashMap<(JobId, Interest), watch::Sender<()>>>,
 }
 
 /// What a wait wants to hear of.
@@ -88,7 +88,7 @@ impl SharedBatch {
             let entries = self.batch.entries.iter();
             let ids: BTreeSet<_> = entries.flat_map(|entry| &entry.jobs).copied().collect();
             let ids: Vec<_> = ids.into_iter().collect();
-            let kinds = queue.kinds(&self.batch.queue, &ids).await?;
+            let kinds = queue.kinds(self.batch.part.queue(), &ids).await?;
             let known = ids.into_iter().zip(kinds);
             Ok(known.filter_map(|(id, kind)| Some((id, kind?))).collect())
         };
@@ -119,7 +119,9 @@ impl EventHub {
         if job.state.is_final() {
             return Ok(job);
         }
-        let mut wait = self.0.register(job.queue.clone(), id, Interest::End)?;
+        let mut wait = self
+            .0
+            .register(Partition::of(&job.queue, id), id, Interest::End)?;
         // The job may have become final before the wait was registered, so the
         // first look does not wait for an event.
         loop {
@@ -145,7 +147,9 @@ impl EventHub {
     /// `JOB_NOT_FOUND`, `TOO_MANY_STREAMS`, and any fault of the store.
     pub(crate) async fn watch_job(&self, id: JobId, from_line: u64) -> Result<JobWatch> {
         let job = self.0.queue.get(id).await?;
-        let wait = self.0.register(job.queue, id, Interest::All)?;
+        let wait = self
+            .0
+            .register(Partition::of(&job.queue, id), id, Interest::All)?;
         Ok(JobWatch::new(Arc::clone(&self.0), wait, id, from_line))
     }
 
@@ -181,13 +185,13 @@ impl Shared {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(self: &Arc<Self>, queue: QueueName, id: JobId, interest: Interest) -> Result<Wait> {
+    fn register(self: &Arc<Self>, part: Partition, id: JobId, interest: Interest) -> Result<Wait> {
         let mut waits = self.waits();
         if waits.open >= MAX_WAITS {
             return Err(Error::TooManyStreams { limit: MAX_WAITS });
         }
         waits.open += 1;
-        let jobs = waits.queues.entry(queue.clone()).or_default();
+        let jobs = waits.parts.entry(part.clone()).or_default();
         let nudges = jobs
             .entry((id, interest))
             .or_insert_with(|| watch::Sender::new(()))
@@ -196,7 +200,7 @@ impl Shared {
         self.audience_changed.notify_one();
         Ok(Wait {
             shared: Arc::clone(self),
-            queue,
+            part,
             job: (id, interest),
             nudges: Some(nudges),
         })
@@ -209,10 +213,10 @@ impl Shared {
     async fn read_for_ever(&self) {
         let mut reader = self.queue.event_reader();
         let mut followed = BTreeSet::new();
-        let mut known = KnownQueues::default();
+        let mut known = Known::default();
         loop {
             let read = async {
-                let mut wanted: BTreeSet<_> = self.waits().queues.keys().cloned().collect();
+                let mut wanted: BTreeSet<_> = self.waits().parts.keys().cloned().collect();
                 if self.has_streams() {
                     wanted.extend(known.look(&self.queue).await?.iter().cloned());
                 }
@@ -228,27 +232,27 @@ impl Shared {
     async fn read(
         &self,
         reader: &mut EventReader,
-        followed: &mut BTreeSet<QueueName>,
-        wanted: BTreeSet<QueueName>,
+        followed: &mut BTreeSet<Partition>,
+        wanted: BTreeSet<Partition>,
     ) -> Result<()> {
-        for queue in followed.difference(&wanted) {
-            reader.unfollow(queue);
+        for part in followed.difference(&wanted) {
+            reader.unfollow(part);
         }
-        followed.retain(|queue| wanted.contains(queue));
+        followed.retain(|part| wanted.contains(part));
         if wanted.is_empty() && !self.has_streams() {
             self.pulse.rests();
             self.audience_changed.notified().await;
             return Ok(());
         }
-        for queue in wanted {
-            if !followed.contains(&queue) {
-                let end = reader.follow(queue.clone()).await?;
+        for part in wanted {
+            if !followed.contains(&part) {
+                let end = reader.follow(part.clone()).await?;
                 // What happened before the stream was followed was not read:
                 // whoever waits looks for itself, and so do streams that are
                 // not yet where this one begins.
-                self.waits().nudge_all(&queue);
-                self.tell_streams(EventBatch::nothing_since(queue.clone(), end));
-                followed.insert(queue);
+                self.waits().nudge_all(&part);
+                self.tell_streams(EventBatch::nothing_since(part.clone(), end));
+                followed.insert(part);
             }
         }
         for batch in reader.next(BLOCK).await? {
@@ -269,29 +273,29 @@ impl Shared {
     }
 }
 
-/// The queues of the namespace, asked for now and then.
+/// The partitions of all queues of the namespace, asked for now and then.
 #[derive(Default)]
-struct KnownQueues {
-    queues: Vec<QueueName>,
+struct Known {
+    parts: Vec<Partition>,
     asked: Option<Instant>,
 }
 
-impl KnownQueues {
-    async fn look(&mut self, queue: &JobQueue) -> Result<&[QueueName]> {
+impl Known {
+    async fn look(&mut self, queue: &JobQueue) -> Result<&[Partition]> {
         if self
             .asked
             .is_none_or(|asked| asked.elapsed() >= LOOK_FOR_QUEUES)
         {
-            self.queues = queue.queues().await?;
+            self.parts = queue.all_partitions().await?;
             self.asked = Some(Instant::now());
         }
-        Ok(&self.queues)
+        Ok(&self.parts)
     }
 }
 
 impl Waits {
     fn nudge(&self, batch: &EventBatch) {
-        let Some(jobs) = self.queues.get(&batch.queue) else {
+        let Some(jobs) = self.parts.get(&batch.part) else {
             return;
         };
         let nudge = |job| {
@@ -309,8 +313,8 @@ impl Waits {
         }
     }
 
-    fn nudge_all(&self, queue: &QueueName) {
-        for nudges in self.queues.get(queue).into_iter().flat_map(HashMap::values) {
+    fn nudge_all(&self, part: &Partition) {
+        for nudges in self.parts.get(part).into_iter().flat_map(HashMap::values) {
             nudges.send_replace(());
         }
     }
@@ -319,7 +323,7 @@ impl Waits {
 /// One registered wait; dropping it ends it.
 pub(crate) struct Wait {
     shared: Arc<Shared>,
-    queue: QueueName,
+    part: Partition,
     job: (JobId, Interest),
     nudges: Option<watch::Receiver<()>>,
 }
@@ -340,7 +344,7 @@ impl Drop for Wait {
         waits.open -= 1;
         // Under the lock, so that the count of receivers below is exact.
         self.nudges = None;
-        let Some(jobs) = waits.queues.get_mut(&self.queue) else {
+        let Some(jobs) = waits.parts.get_mut(&self.part) else {
             return;
         };
         if jobs
@@ -350,7 +354,7 @@ impl Drop for Wait {
             jobs.remove(&self.job);
         }
         if jobs.is_empty() {
-            waits.queues.remove(&self.queue);
+            waits.parts.remove(&self.part);
         }
     }
 }

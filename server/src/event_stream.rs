@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::proto::{JobEvent, WatchEventsResponse};
-use jobflow::{Error, EventPositions, Filter, FilterField, Happening, QueueName, Result};
+use jobflow::{Error, EventPositions, Filter, FilterField, Happening, Partition, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -24,9 +24,9 @@ pub(crate) struct EventStream {
     filter: Filter,
     /// Behind what was told.
     positions: EventPositions,
-    /// Queues to read for itself.
-    behind: BTreeSet<QueueName>,
-    /// It was too slow to hear everything, and all queues are to be read.
+    /// Partitions to read for itself.
+    behind: BTreeSet<Partition>,
+    /// It was too slow to hear everything, and all partitions are to be read.
     has_missed: bool,
     /// What was read or heard, and is to be told.
     pending: VecDeque<Arc<SharedBatch>>,
@@ -48,8 +48,8 @@ impl EventStream {
             (queue.event_positions().await?, BTreeSet::new())
         } else {
             let positions = queue.event_positions_of(resume_token)?;
-            let known = queue.queues().await?.into_iter();
-            let behind = known.chain(positions.queues().cloned()).collect();
+            let known = queue.all_partitions().await?.into_iter();
+            let behind = known.chain(positions.partitions().cloned()).collect();
             (positions, behind)
         };
         Ok(Self {
@@ -105,21 +105,22 @@ impl EventStream {
             let told = self.tell(batch).await?;
             let batch = &batch.batch;
             let mut message = told;
-            self.positions.set(&batch.queue, batch.last);
+            self.positions.set(&batch.part, batch.last);
             self.pending.pop_front();
             let is_empty = message == WatchEventsResponse::default();
             message.resume_token = self.positions.token();
             return Ok((!is_empty).then_some(message));
         }
         if self.has_missed {
-            self.behind = self.shared.queue.queues().await?.into_iter().collect();
+            let known = self.shared.queue.all_partitions().await?;
+            self.behind = known.into_iter().collect();
             self.has_missed = false;
         }
-        if let Some(queue) = self.behind.first().cloned() {
-            let after = self.positions.of(&queue);
-            let batch = self.shared.queue.events_after(&queue, after).await?;
+        if let Some(part) = self.behind.first().cloned() {
+            let after = self.positions.of(&part);
+            let batch = self.shared.queue.events_after(&part, after).await?;
             if !batch.more {
-                self.behind.remove(&queue);
+                self.behind.remove(&part);
             }
             self.pending.extend(SharedBatch::all_of(batch));
             return Ok(None);
@@ -127,9 +128,9 @@ impl EventStream {
         match self.batches.recv().await {
             Ok(shared) => {
                 let batch = &shared.batch;
-                let place = self.positions.of(&batch.queue);
+                let place = self.positions.of(&batch.part);
                 if batch.after > place {
-                    self.behind.insert(batch.queue.clone());
+                    self.behind.insert(batch.part.clone());
                 } else if batch.last > place {
                     self.pending.push_back(shared);
                 }
@@ -143,30 +144,33 @@ impl EventStream {
     /// What a batch has to say to this stream, without the token.
     async fn tell(&self, shared: &SharedBatch) -> Result<WatchEventsResponse> {
         let batch = &shared.batch;
+        let queue = batch.part.queue();
         let mut message = WatchEventsResponse::default();
-        if !self.filter.may_mean_queue(&batch.queue) {
+        if !self.filter.may_mean_queue(queue) {
             return Ok(message);
         }
         // A batch may begin before the place of this stream.
-        let place = self.positions.of(&batch.queue);
+        let place = self.positions.of(&batch.part);
         if batch.gap && batch.after >= place {
-            message.gap_queue = batch.queue.to_string();
+            message.gap_queue = queue.to_string();
         }
         let fresh = batch.entries.iter().filter(|entry| entry.id > place);
-        let mut moves = Vec::new();
+        let (mut moves, mut has_drained) = (Vec::new(), false);
         for entry in fresh {
             match entry.what {
                 Happening::Moved(state) => {
                     moves.extend(entry.jobs.iter().map(|id| (entry.id, *id, state)));
                 }
-                Happening::Drained => message.drained_queues = vec![batch.queue.to_string()],
+                Happening::Drained => has_drained = true,
                 Happening::Reported | Happening::Deleted => {}
             }
         }
+        if has_drained && self.is_empty(&batch.part).await? {
+            message.drained_queues = vec![queue.to_string()];
+        }
         let asks_kind = self.filter.fields().any(|field| field == FilterField::Kind);
         if !asks_kind {
-            moves
-                .retain(|(_, id, state)| self.filter.matches_move(*id, &batch.queue, None, *state));
+            moves.retain(|(_, id, state)| self.filter.matches_move(*id, queue, None, *state));
         }
         if moves.is_empty() {
             return Ok(message);
@@ -177,11 +181,24 @@ impl EventStream {
             .filter_map(|(at, id, state)| {
                 let kind = kinds.get(&id);
                 self.filter
-                    .matches_move(id, &batch.queue, kind, state)
-                    .then(|| JobEvent::moved(at, &batch.queue, id, kind, state))
+                    .matches_move(id, queue, kind, state)
+                    .then(|| JobEvent::moved(at, queue, id, kind, state))
             })
             .collect();
         Ok(message)
+    }
+
+    /// Whether a partition that has drained was the last one of its queue.
+    async fn is_empty(&self, part: &Partition) -> Result<bool> {
+        let queue = &self.shared.queue;
+        if queue.partitions(part.queue()).await?.len() == 1 {
+            return Ok(true);
+        }
+        match queue.queue(part.queue()).await {
+            Ok(whole) => Ok(whole.counts.unfinished() == 0),
+            Err(Error::QueueNotFound { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// A message that tells nothing but where the stream is.

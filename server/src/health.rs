@@ -163,6 +163,7 @@ mod tests {
             oldest_waiting: (waiting > 0).then(|| Duration::from_secs(oldest)),
             control: QueueControl::default(),
             measured: Measures::default(),
+            partitions: jobflow::PartitionsSnapshot::default(),
         }
     }
 

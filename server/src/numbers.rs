@@ -21,6 +21,7 @@ pub(crate) fn all_queues(queues: &[QueueSnapshot]) -> QueueSnapshot {
         oldest_waiting: None,
         control: QueueControl::default(),
         measured: Measures::default(),
+        partitions: jobflow::PartitionsSnapshot::default(),
     };
     for queue in queues {
         all.counts += queue.counts;

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::job::{JobId, QueueName, StoreTime};
+use crate::job::{JobId, StoreTime};
+use crate::partition::Partition;
 use crate::state::JobState;
 
-/// A place in the event stream of a queue: that of an entry, or the beginning.
+/// A place in the event stream of a partition: that of an entry, or the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct EventId {
     pub(crate) ms: u64,
@@ -83,7 +84,7 @@ impl Happening {
     }
 }
 
-/// What happened to jobs of one queue at an instant.
+/// What happened to jobs of one partition at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventEntry {
     /// Its place.
@@ -94,11 +95,11 @@ pub struct EventEntry {
     pub jobs: Vec<JobId>,
 }
 
-/// Entries of one queue that follow each other.
+/// Entries of one partition that follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventBatch {
-    /// The queue.
-    pub queue: QueueName,
+    /// The partition.
+    pub part: Partition,
     /// No entry lies between this place and the first of these.
     pub after: EventId,
     /// Entries behind `after` were forgotten before they could be read.
@@ -117,13 +118,13 @@ pub(super) type RawEntry = (String, Vec<Bytes>);
 impl EventBatch {
     /// Reads what Redis answered. Letters of a newer version are passed over.
     pub(super) fn unpack(
-        queue: &QueueName,
+        part: &Partition,
         after: EventId,
         raw: &[RawEntry],
         most: usize,
     ) -> Result<Self> {
         let mut batch = Self {
-            queue: queue.clone(),
+            part: part.clone(),
             after,
             gap: false,
             last: after,
@@ -139,9 +140,9 @@ impl EventBatch {
 
     /// The end of a stream from which somebody goes on.
     #[must_use]
-    pub const fn nothing_since(queue: QueueName, end: EventId) -> Self {
+    pub const fn nothing_since(part: Partition, end: EventId) -> Self {
         Self {
-            queue,
+            part,
             after: end,
             gap: false,
             last: end,
@@ -155,7 +156,7 @@ impl EventBatch {
     pub fn split(self, most: usize) -> Vec<Self> {
         let Self { last, more, .. } = self;
         let part = |after, gap| Self {
-            queue: self.queue.clone(),
+            part: self.part.clone(),
             after,
             gap,
             last: after,
@@ -201,7 +202,8 @@ fn unpack(id: EventId, fields: &[Bytes]) -> impl Iterator<Item = EventEntry> {
 #[cfg(feature = "testing")]
 pub(crate) fn read_entry(fields: &[Bytes]) {
     let raw = ("1-1".to_owned(), fields.to_vec());
-    let batch = EventBatch::unpack(&QueueName::default(), EventId::default(), &[raw], 1);
+    let part = Partition::first(crate::job::QueueName::default());
+    let batch = EventBatch::unpack(&part, EventId::default(), &[raw], 1);
     let read = batch.map_or(0, |batch| batch.split(3).len());
     assert!(
         read <= 1 + fields.len() * 1_000,
@@ -215,8 +217,8 @@ mod tests {
 
     #[test]
     fn an_entry_reads_back_and_letters_of_tomorrow_are_passed_over() {
-        let queue = QueueName::default();
-        let id = JobId::generate(&queue);
+        let part = Partition::parse("mail/2").unwrap();
+        let id = JobId::generate_in(&part);
         let bytes = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
         let raw = [
             (
@@ -225,7 +227,7 @@ mod tests {
             ),
             ("5-1".to_owned(), vec![bytes(b"e"), bytes(b"")]),
         ];
-        let batch = EventBatch::unpack(&queue, EventId::BEGINNING, &raw, 3).unwrap();
+        let batch = EventBatch::unpack(&part, EventId::BEGINNING, &raw, 3).unwrap();
         let told: Vec<_> = batch
             .entries
             .iter()
@@ -239,14 +241,14 @@ mod tests {
 
     #[test]
     fn parts_follow_each_other() {
-        let queue = QueueName::default();
+        let part = Partition::parse("mail").unwrap();
         let entry = |ms| EventEntry {
             id: EventId { ms, seq: 0 },
             what: Happening::Reported,
-            jobs: vec![JobId::generate(&queue); 2],
+            jobs: vec![JobId::generate_in(&part); 2],
         };
         let whole = EventBatch {
-            queue: queue.clone(),
+            part: part.clone(),
             after: EventId { ms: 1, seq: 0 },
             gap: true,
             last: EventId { ms: 9, seq: 0 },

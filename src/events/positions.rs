@@ -10,17 +10,18 @@ use prost::Message;
 use super::EventId;
 use crate::error::{Error, Result};
 use crate::fingerprint::fnv1a;
-use crate::job::{Namespace, QueueName};
+use crate::job::Namespace;
+use crate::partition::Partition;
 
 /// Of the form of the text.
 const VERSION: u32 = 1;
 
-/// A place in the stream of every queue of a namespace. A queue that is not
-/// named is at the beginning of its stream, as it did not exist.
+/// A place in the stream of every partition of every queue of a namespace. One
+/// that is not named is at the beginning of its stream, as it did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPositions {
     namespace: Namespace,
-    queues: BTreeMap<QueueName, EventId>,
+    queues: BTreeMap<Partition, EventId>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -45,26 +46,26 @@ struct PackedQueue {
 }
 
 impl EventPositions {
-    pub(super) const fn new(namespace: Namespace, queues: BTreeMap<QueueName, EventId>) -> Self {
+    pub(super) const fn new(namespace: Namespace, queues: BTreeMap<Partition, EventId>) -> Self {
         Self { namespace, queues }
     }
 
-    /// The place in one queue.
+    /// The place in one partition.
     #[must_use]
-    pub fn of(&self, queue: &QueueName) -> EventId {
+    pub fn of(&self, queue: &Partition) -> EventId {
         self.queues
             .get(queue)
             .copied()
             .unwrap_or(EventId::BEGINNING)
     }
 
-    /// The queues that are not at their beginning.
-    pub fn queues(&self) -> impl Iterator<Item = &QueueName> {
+    /// Those that are not at their beginning.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
         self.queues.keys()
     }
 
     /// Goes on to another place.
-    pub fn set(&mut self, queue: &QueueName, id: EventId) {
+    pub fn set(&mut self, queue: &Partition, id: EventId) {
         if id == EventId::BEGINNING {
             self.queues.remove(queue);
         } else if let Some(place) = self.queues.get_mut(queue) {
@@ -106,7 +107,7 @@ impl EventPositions {
         let is_own = packed.version == VERSION && packed.check == packed.check(namespace);
         let queue = |queue: &PackedQueue| {
             let (ms, seq) = (queue.ms, queue.seq);
-            Some((QueueName::new(&queue.name).ok()?, EventId { ms, seq }))
+            Some((Partition::parse(&queue.name).ok()?, EventId { ms, seq }))
         };
         let queues: Option<_> = packed.queues.iter().map(queue).collect();
         is_own.then(|| queues.map(|queues| Self::new(namespace.clone(), queues)))?
@@ -139,8 +140,8 @@ mod tests {
         let (own, other) = (Namespace::default(), Namespace::new("other").unwrap());
         let mut positions = EventPositions::new(own.clone(), BTreeMap::new());
         let (mail, video) = (
-            QueueName::new("mail").unwrap(),
-            QueueName::new("video").unwrap(),
+            Partition::parse("mail/7").unwrap(),
+            Partition::parse("video").unwrap(),
         );
         positions.set(&mail, EventId { ms: 9, seq: 1 });
         positions.set(&video, EventId { ms: 9, seq: 2 });

@@ -35,6 +35,16 @@ queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_control
 queue_script!(CLAIM, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "claim.lua");
 #[rustfmt::skip]
 queue_script!(FINISH, "prelude_count.lua", "prelude_keep.lua", "prelude_finish.lua", "finish.lua");
+queue_script!(FIND, "find.lua");
+queue_script!(SPREAD, "spread.lua");
+queue_script!(FOLD, "fold.lua");
+queue_script!(
+    RETIRE,
+    "prelude_count.lua",
+    "prelude_keep.lua",
+    "prelude_control.lua",
+    "retire.lua"
+);
 queue_script!(EXTEND, "extend.lua");
 queue_script!(REPORT, "prelude_count.lua", "report.lua");
 #[rustfmt::skip]
@@ -107,10 +117,11 @@ queue_script!(
     "delete_queue.lua"
 );
 
-/// These stand alone: they touch the namespace, not a queue.
+/// These stand alone: they touch the namespace, or one key of a queue.
 pub(crate) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
 pub(crate) static SIGNAL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("signal.lua")));
+pub(crate) static RING: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ring.lua")));
 
 /// Whether Redis does not have the script of a call, which has done nothing then.
 pub(crate) fn is_lost(error: &RedisError) -> bool {

@@ -71,14 +71,17 @@ local function begin_writes()
   call('ZREM', active, '')
 end
 
+-- Returns whether there was no token.
 local function ensure_wake()
-  if call('LLEN', wake) == 0 then call('LPUSH', wake, 1) end
+  if call('LLEN', wake) > 0 then return false end
+  call('LPUSH', wake, 1)
+  return true
 end
 
--- A worker sleeps until the next job is due: tell one when an earlier one arrives.
+-- A worker sleeps until the next job is due: tell one when an earlier one arrives. Returns as the above.
 local function wake_for(set, due)
   local head = call('ZRANGE', set, 0, 0, 'WITHSCORES')
-  if head[2] and tonumber(head[2]) >= due then ensure_wake() end
+  return head[2] and tonumber(head[2]) >= due and ensure_wake() or false
 end
 
 -- One entry a call: for each new state a letter and the ids of the jobs that are in it now.

@@ -1,7 +1,9 @@
 -- Put behind prelude.lua in the scripts that create jobs.
 -- ARGV     1 'fresh' when no id can be there already, 'check', or 'fence': as check, and something is written
 --          even when no job is new, for a caller who waits until all that was written so far is safe;
+--          'bound' or 'bound fence': as these, and no job is created whose key nobody holds;
 --          2 the durability of the queue as the caller knows it, '' for none, '*' when no job goes by it;
+--          3 the epoch of the queue's spread as the caller knows it, '' for a queue that was never grown;
 --          then per job: id, spec, extras: '' or priority, how to read the time (0 now, 1 from now, 2 at),
 --          ms (1, 1, 6 bytes), then the key, '' or a rider
 -- A rider carries what few jobs have: '\0', policy, scope (1: the key is freed at the end), start limit
@@ -13,17 +15,24 @@ local function read_rider(text, now)
   return { policy = policy, scope = scope, limit = kind > 0 and limit or 0, tags = joined }, sub(text, at)
 end
 
+-- Whether somebody who knows of this epoch has to learn of this spread first: a later one, or none at all,
+-- since the queue was deleted.
+local function is_behind(epoch, spread)
+  local own = tonumber(spread:match('^%d+'))
+  return not own or own > (tonumber(epoch) or 0)
+end
+
 -- Finds a place for each job, or says why there is none. Where new jobs may replace others, `rival_of`
 -- looks at the one that holds a key, and says how many places it `frees` when it makes way.
 -- Returns {now_ms, {place, id of the job that exists or error word, …} of jobs that were not created,
--- {place, id that the job replaced, …}, 1 for the first jobs of a queue}. Place 0 with a durability: nothing
--- was stored, because that is the queue's now.
+-- {place, id that the job replaced, …}, 1 for the first jobs of a queue and 2 more when a worker may have
+-- to be woken}. Place 0 with a durability, and with a spread: nothing was stored, because these are the queue's now.
 local function submit_jobs(rival_of, make_way)
-  local now, jobs, mode, durability = now_ms(), (#ARGV - 2) / 3, ARGV[1], ARGV[2]
+  local now, jobs, mode, durability, epoch = now_ms(), (#ARGV - 3) / 3, ARGV[1], ARGV[2], ARGV[3]
   local ids, own_keys, keys, riders = {}, {}, {}, {}
   for i = 1, jobs do
-    ids[i] = ARGV[3 * i]
-    local extras = ARGV[3 * i + 2]
+    ids[i] = ARGV[3 * i + 1]
+    local extras = ARGV[3 * i + 3]
     if #extras > 8 then
       local key = sub(extras, 9)
       if key:byte(1) == 0 then riders[i], key = read_rider(key, now) end
@@ -38,10 +47,17 @@ local function submit_jobs(rival_of, make_way)
   if #keys > 0 then
     for i, id in ipairs(call('HMGET', idem, unpack(keys))) do by_key[keys[i]] = id or nil end
   end
-  local set, room = call('HMGET', config, 'draining', 'max_waiting', 'durability', 'second'), math.huge
-  if durability ~= '*' and durability ~= (set[3] or '') then return { now, { 0, set[3] or '' }, {}, 0 } end
+  local set, room = call('HMGET', config, 'draining', 'max_waiting', 'durability', 'second', 'spread'),
+    math.huge
+  local spread, is_bound = set[5] or '', sub(mode, 1, 5) == 'bound'
+  local is_stale = spread ~= epoch and is_behind(epoch, spread)
+  if is_stale or durability ~= '*' and durability ~= (set[3] or '') then
+    return { now, { 0, set[3] or '', 0, spread }, {}, 0 }
+  end
   if set[2] then
-    room = tonumber(set[2]) - call('ZCARD', waiting) - call('ZCARD', parked) - call('ZCARD', scheduled)
+    -- The partitions of a queue share what the queue may hold.
+    room = math.ceil(tonumber(set[2]) / (spread:match('^%d+:(%d+)') or 1))
+    room = room - call('ZCARD', waiting) - call('ZCARD', parked) - call('ZCARD', scheduled)
   end
 
   -- The spec is a protobuf message; the store's clock goes to its end as field 15, fixed64.
@@ -50,7 +66,7 @@ local function submit_jobs(rival_of, make_way)
   local new_specs, new_waiting, new_scheduled, new_metas, new_keys = {}, {}, {}, {}, {}
   local waiting_ids, scheduled_ids, replaced, limits, tagged = {}, {}, {}, {}, {}
   for i, id in ipairs(ids) do
-    local extras, priority, clock, ready = ARGV[3 * i + 2], USUAL_BAND, 0, 0
+    local extras, priority, clock, ready = ARGV[3 * i + 3], USUAL_BAND, 0, 0
     if extras ~= '' then priority, clock, ready = struct.unpack('<BBI6', extras) end
     local key, rider = own_keys[i] or '', riders[i]
     local existing = holder[id] or by_key[key]
@@ -58,6 +74,8 @@ local function submit_jobs(rival_of, make_way)
     local refusal = set[1] and 'QUEUE_DRAINING'
       or new >= room + (rival and rival.frees or 0) and 'QUEUE_FULL' or nil
     if existing and not rival then refusal = existing end
+    -- Its key was bound here, where new keys are not, and is free by now.
+    if is_bound and not existing then refusal = 'free' end
     if refusal then
       told[#told + 1], told[#told + 2] = i, refusal
     else
@@ -67,7 +85,7 @@ local function submit_jobs(rival_of, make_way)
         replaced[#replaced + 1], replaced[#replaced + 2] = i, existing
       end
       holder[id], new = id, new + 1
-      local spec = ARGV[3 * i + 1]
+      local spec = ARGV[3 * i + 2]
       if rider and rider.limit > 0 then
         -- Field 14, fixed64.
         spec = spec .. '\113' .. pack('<I8', rider.limit)
@@ -97,7 +115,7 @@ local function submit_jobs(rival_of, make_way)
     end
   end
   if new == 0 then
-    if mode == 'fence' then
+    if sub(mode, -5) == 'fence' then
       begin_writes()
       call('HINCRBY', counters, 'fences', 1)
     end
@@ -118,17 +136,19 @@ local function submit_jobs(rival_of, make_way)
     call('ZADD', expiring, unpack(limits))
     call('HSET', config, 'next_expiry', call('ZRANGE', expiring, 0, 0, 'WITHSCORES')[2])
   end
+  local woken = false
   if waits > 0 then
     local seq = call('HINCRBY', counters, 'seq', waits) - waits
     for i = 1, waits do new_waiting[2 * i - 1] = integer(new_waiting[2 * i - 1] + seq + i) end
     call('ZADD', waiting, unpack(new_waiting))
-    ensure_wake()
+    woken = ensure_wake()
     publish('w', table.concat(waiting_ids))
   end
   if later > 0 then
     call('ZADD', scheduled, unpack(new_scheduled))
-    wake_for(scheduled, first_due)
+    woken = wake_for(scheduled, first_due) or woken
     publish('s', table.concat(scheduled_ids))
   end
-  return { now, told, replaced, call('HINCRBY', counters, 'submitted', new) == new and 1 or 0 }
+  local is_first = call('HINCRBY', counters, 'submitted', new) == new
+  return { now, told, replaced, (is_first and 1 or 0) + (woken and 2 or 0) }
 end

@@ -4,7 +4,7 @@
 --          wake events config parked expiring tags
 -- ARGV     see prelude_submit.lua, behind a first one: the control channel
 -- RETURNS  {now_ms, {place, id of the job that exists or error word, …} of those not created,
---          {place of a job, id that it replaced, …}, 1 when these are the queue's first jobs}
+--          {place of a job, id that it replaced, …}, see prelude_submit.lua}
 -- ERRORS   CANCELLED (as the error of the one replaced), QUEUE_DRAINING, QUEUE_FULL (per job)
 -- EVENTS   waiting, scheduled, cancelled
 -- COST     O(jobs · log n), jobs ≤ 125

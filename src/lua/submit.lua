@@ -2,7 +2,7 @@
 -- KEYS     specs meta waiting active scheduled idem counters wake events config parked expiring tags
 -- ARGV     see prelude_submit.lua
 -- RETURNS  {now_ms, {place, id of the job that exists or error word, …} of those not created, {},
---          1 when these are the queue's first jobs}
+--          see prelude_submit.lua}
 -- ERRORS   QUEUE_DRAINING, QUEUE_FULL (per job)
 -- EVENTS   waiting, scheduled
 -- COST     O(jobs · log n), jobs ≤ 125

@@ -2,15 +2,15 @@
 //! for queues whose workers are all busy.
 
 use crate::error::Result;
-use crate::job::QueueName;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 
-/// The most steps for one queue in one round.
+/// The most steps for one partition in one round.
 const STEPS: usize = 50;
 
-pub(super) async fn step(queue: &JobQueue, name: &QueueName) -> Result<()> {
+pub(super) async fn step(queue: &JobQueue, part: &Partition) -> Result<()> {
     for _ in 0..STEPS {
-        let moved = queue.promote(name).await?;
+        let moved = queue.promote_in(part).await?;
         crate::failpoint!("promote.stepped");
         if moved == 0 {
             break;

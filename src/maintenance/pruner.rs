@@ -1,19 +1,22 @@
 //! Drops finished jobs over their count or age.
 
 use crate::error::Result;
-use crate::job::QueueName;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 
-/// The most steps for one queue in one round.
+/// The most steps for one partition in one round.
 const STEPS: usize = 50;
 
-pub(super) async fn step(queue: &JobQueue, name: &QueueName) -> Result<()> {
+pub(super) async fn step(queue: &JobQueue, part: &Partition) -> Result<()> {
     for _ in 0..STEPS {
-        let dropped = queue.prune(name).await?;
+        let dropped = queue.prune_in(part).await?;
         crate::failpoint!("prune.stepped");
         if dropped == 0 {
             break;
         }
+    }
+    if part.number() > 0 {
+        queue.retire_surplus(part).await?;
     }
     Ok(())
 }

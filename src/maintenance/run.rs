@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{promoter, pruner, reaper};
 use crate::error::Result;
-use crate::job::QueueName;
+use crate::partition::Partition;
 use crate::pulse::{Pulse, Pulses};
 use crate::queue::JobQueue;
 
@@ -59,7 +59,7 @@ async fn every<F>(
     stopped: &CancellationToken,
     step: F,
 ) where
-    F: AsyncFn(&JobQueue, &QueueName) -> Result<()>,
+    F: AsyncFn(&JobQueue, &Partition) -> Result<()>,
 {
     let Some((period, pulse)) = duty else { return };
     let mut worked = true;
@@ -82,14 +82,14 @@ async fn every<F>(
     }
 }
 
-/// Goes on with the other queues when one fails.
+/// Goes on with the other partitions when one fails.
 async fn round<F>(queue: &JobQueue, step: &F) -> Result<()>
 where
-    F: AsyncFn(&JobQueue, &QueueName) -> Result<()>,
+    F: AsyncFn(&JobQueue, &Partition) -> Result<()>,
 {
     let mut outcome = Ok(());
-    for name in queue.queues().await? {
-        let stepped = step(queue, &name).await;
+    for part in queue.all_partitions().await? {
+        let stepped = step(queue, &part).await;
         outcome = outcome.and(stepped);
     }
     outcome

@@ -11,7 +11,7 @@ use crate::proto;
 use crate::queue::{JobChanges, SettingsChange};
 
 const JOB_PATHS: [&str; 5] = ["priority", "run_time", "payload", "max_attempts", "tags"];
-const SETTINGS_PATHS: [&str; 11] = [
+const SETTINGS_PATHS: [&str; 12] = [
     "settings.max_waiting",
     "settings.completed_retention.count",
     "settings.completed_retention.age",
@@ -23,6 +23,7 @@ const SETTINGS_PATHS: [&str; 11] = [
     "settings.timeout",
     "settings.backoff",
     "settings.durability",
+    "settings.partitions",
 ];
 
 /// What `UpdateJob` changes.
@@ -98,6 +99,13 @@ pub fn settings_changes(
                 SettingsChange::MaxAttempts(count(path, settings.max_attempts)?)
             }
             "settings.timeout" => SettingsChange::Timeout(time(path, settings.timeout.as_ref())?),
+            "settings.partitions" => {
+                // One that fits no partition is out of range like any other.
+                let count = settings
+                    .partitions
+                    .map(|count| u8::try_from(count).unwrap_or(0));
+                SettingsChange::Partitions(count)
+            }
             "settings.durability" => {
                 SettingsChange::Durability(durability_from(path, settings.durability)?)
             }

@@ -3,7 +3,7 @@
 use super::values::{int, wide};
 use super::{duration, timestamp};
 use crate::proto;
-use crate::queue::{Pause, QueueSettings};
+use crate::queue::{PartitionsSnapshot, Pause, QueueSettings};
 use crate::stats::{Counts, FinishedJob, QueueSnapshot, Totals};
 
 impl From<Counts> for proto::JobCounts {
@@ -50,6 +50,18 @@ impl From<&QueueSnapshot> for proto::Queue {
             draining: control.draining,
             settings: Some(control.settings.into()),
             etag: control.etag.as_str().to_owned(),
+            partitions: Some((&queue.partitions).into()),
+        }
+    }
+}
+
+impl From<&PartitionsSnapshot> for proto::QueuePartitions {
+    fn from(partitions: &PartitionsSnapshot) -> Self {
+        let numbers = |all: &[u8]| all.iter().copied().map(i32::from).collect();
+        Self {
+            count: partitions.count.into(),
+            surplus: numbers(&partitions.surplus),
+            unreachable: numbers(&partitions.unreachable),
         }
     }
 }
@@ -87,6 +99,7 @@ impl From<QueueSettings> for proto::QueueSettings {
             durability: settings
                 .durability
                 .map_or(0, |class| proto::Durability::from(class).into()),
+            partitions: settings.partitions.map(i32::from),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::job::{JobId, QueueName};
+use crate::job::JobId;
 use crate::keys::{self, QueueKeys};
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
+use crate::partition::{MAX_PARTITIONS, Partition};
 use crate::queue::JobQueue;
 use crate::state::JobState;
 
@@ -34,7 +35,7 @@ impl JobQueue {
     /// Any fault of the store.
     pub async fn audit(&self) -> Result<AuditReport> {
         let mut report = AuditReport::default();
-        let queues = self.queues().await?;
+        let queues = self.core.known_partitions().await?;
         let mut indexes = HashSet::new();
         for queue in &queues {
             indexes.extend(self.audit_queue(queue, &mut report).await?);
@@ -46,7 +47,7 @@ impl JobQueue {
     /// Returns the keys of the queue's tags.
     async fn audit_queue(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         report: &mut AuditReport,
     ) -> Result<HashSet<String>> {
         let keys = self.core.keys(queue);
@@ -73,7 +74,7 @@ impl JobQueue {
     /// What handlers said must belong to a job.
     async fn audit_reports(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         keys: &QueueKeys,
         states: &HashMap<Bytes, JobState>,
         report: &mut AuditReport,
@@ -92,7 +93,7 @@ impl JobQueue {
 
     async fn audit_columns(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         keys: &QueueKeys,
         states: &HashMap<Bytes, JobState>,
         report: &mut AuditReport,
@@ -161,7 +162,7 @@ impl JobQueue {
     /// the keys of the indexes that there should be.
     async fn audit_tags(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         keys: &QueueKeys,
         report: &mut AuditReport,
     ) -> Result<HashSet<String>> {
@@ -187,7 +188,7 @@ impl JobQueue {
     /// Nothing may lie in the namespace that no queue and no worker owns.
     async fn audit_keys(
         &self,
-        queues: &[QueueName],
+        queues: &[Partition],
         indexes: HashSet<String>,
         report: &mut AuditReport,
     ) -> Result<()> {
@@ -197,6 +198,14 @@ impl JobQueue {
             let keys = self.core.keys(queue);
             known.extend(keys.all().iter().cloned().chain(keys.kept()));
         }
+        known.extend(queues.iter().map(|q| keys::bell(namespace, q.queue())));
+        // Of a partition that has gone its spread stays.
+        let firsts = queues.iter().filter(|q| q.number() == 0);
+        known.extend(firsts.flat_map(|first| {
+            let numbers = 1..MAX_PARTITIONS;
+            let of = |number| Partition::new(first.queue().clone(), number);
+            numbers.map(move |n| QueueKeys::new(namespace, &of(n)).config().to_owned())
+        }));
         known.extend([keys::queues(namespace), keys::workers(namespace)]);
         known.extend([keys::layout, keys::bulks, keys::running_bulks].map(|key| key(namespace)));
         known.extend([keys::tokens(namespace), keys::audit(namespace)]);
@@ -233,7 +242,7 @@ impl JobQueue {
 }
 
 impl AuditReport {
-    fn problem(&mut self, queue: &QueueName, id: &[u8], what: &str) {
+    fn problem(&mut self, queue: &Partition, id: &[u8], what: &str) {
         let id = JobId::from_slice(id).map_or_else(|| format!("{id:?}"), |id| id.to_string());
         self.problems
             .push(format!("queue {queue}: job {id} {what}"));

@@ -257,14 +257,16 @@ impl JobQueue {
     /// What the operation would do, and to how many jobs.
     async fn prepare(&self, new: &NewBulk) -> Result<Record> {
         let mut record = Record::new(new);
-        let queues = self.queues().await?;
+        let all = self.core.known_partitions().await?;
         match &new.target {
-            BulkTarget::Ids(ids) => record.set_ids(self.place_ids(&queues, ids).await?),
+            BulkTarget::Ids(ids) => record.set_ids(self.place_ids(&all, ids).await?),
             BulkTarget::Filter(filter) => {
                 let narrowed = new.action.narrow(filter);
                 let until = Instant::now() + COUNTING;
                 record.set_total(self.count(&narrowed, until).await?);
-                let meant = queues.iter().filter(|queue| narrowed.may_mean_queue(queue));
+                let meant = all
+                    .iter()
+                    .filter(|part| narrowed.may_mean_queue(part.queue()));
                 record.queues = meant.map(ToString::to_string).collect();
             }
         }

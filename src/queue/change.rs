@@ -9,6 +9,8 @@ use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::check_content_type;
 use crate::options::{MAX_REASON, check_size};
+use crate::partition::Partition;
+use crate::queue::submit::by_partition;
 use crate::queue::{Core, JobQueue};
 use crate::record::Etag;
 use crate::state::JobState;
@@ -92,8 +94,9 @@ impl JobQueue {
                 spec.content_type.clone_from(content_type);
             }
             let read = job.etag.ok_or(Error::CorruptRecord { id })?;
+            let part = Partition::of(&job.queue, id);
             let mut call = self.change_call(
-                &job.queue,
+                &part,
                 &Change::Retry,
                 None,
                 Some(etag.unwrap_or(&read)),
@@ -101,6 +104,7 @@ impl JobQueue {
             );
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
+            self.core.bell.ring(&part);
             match verdict(&words, id, &Change::Retry) {
                 Err(Error::EtagMismatch { .. }) if etag.is_none() => {}
                 done => return done.map(drop),
@@ -134,11 +138,40 @@ impl JobQueue {
     /// the answer is `None` when the operation is elsewhere by now.
     ///
     /// # Errors
-    /// `INVALID_FIELD` for too many ids or a reason over 1 KiB, and any fault
-    /// of the store.
+    /// `INVALID_FIELD` for too many ids, for those of several partitions in a
+    /// step, or a reason over 1 KiB, and any fault of the store; jobs of other
+    /// partitions may have been changed then.
     pub async fn change_jobs(
         &self,
         queue: &QueueName,
+        change: &Change,
+        ids: &[JobId],
+        step: Option<&BulkStep>,
+    ) -> Result<Option<Vec<Result<JobState>>>> {
+        let first = ids.first().map_or(0, |id| id.partition());
+        if ids.iter().all(|id| id.partition() == first) {
+            let part = Partition::new(queue.clone(), first);
+            return self.change_in(&part, change, ids, step).await;
+        }
+        if step.is_some() {
+            return Err(Error::invalid("ids", "must be of one partition"));
+        }
+        let mut verdicts = Vec::new();
+        for (part, places) in by_partition(ids, |id| (queue, *id)) {
+            let some: Vec<_> = places.iter().map(|at| ids[*at]).collect();
+            let changed = self.change_in(&part, change, &some, None).await?;
+            verdicts.extend(places.into_iter().zip(changed.unwrap_or_default()));
+        }
+        verdicts.sort_by_key(|(at, _)| *at);
+        Ok(Some(
+            verdicts.into_iter().map(|(_, verdict)| verdict).collect(),
+        ))
+    }
+
+    /// The same in one partition.
+    pub(crate) async fn change_in(
+        &self,
+        part: &Partition,
         change: &Change,
         ids: &[JobId],
         step: Option<&BulkStep>,
@@ -150,11 +183,12 @@ impl JobQueue {
             ));
         }
         check_change(change)?;
-        let mut call = self.change_call(queue, change, step, None, b"");
+        let mut call = self.change_call(part, change, step, None, b"");
         for id in ids {
             call.arg(id.as_bytes());
         }
         let words: Option<Vec<String>> = call.run_once(&self.core.store).await?;
+        self.core.bell.ring(part);
         let Some(words) = words else { return Ok(None) };
         if words.len() != ids.len() {
             return Err(Error::Internal {
@@ -170,11 +204,12 @@ impl JobQueue {
 
     async fn change(&self, id: JobId, change: &Change, etag: Option<&Etag>) -> Result<JobState> {
         check_change(change)?;
-        let queues = self.queues().await?;
-        for queue in keys::candidates(id, &queues) {
-            let mut call = self.change_call(queue, change, None, etag, b"");
+        let all = self.core.known_partitions().await?;
+        for part in keys::candidates(id, &all) {
+            let mut call = self.change_call(part, change, None, etag, b"");
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
+            self.core.bell.ring(part);
             crate::failpoint!("change.done");
             match verdict(&words, id, change) {
                 Err(Error::JobNotFound { .. }) => {}
@@ -188,7 +223,7 @@ impl JobQueue {
     /// retry may bring a new spec.
     fn change_call(
         &self,
-        queue: &QueueName,
+        part: &Partition,
         change: &Change,
         step: Option<&BulkStep>,
         etag: Option<&Etag>,
@@ -201,7 +236,7 @@ impl JobQueue {
             Change::Delete(_) => &lua::DELETE,
         };
         let core: &Core = &self.core;
-        let mut call = Call::new(script, &core.keys(queue));
+        let mut call = Call::new(script, &core.keys(part));
         let step = step.map(|step| [&step.operation, &step.expected_cursor, &step.next_cursor]);
         for text in step.map_or([""; 3], |step| step.map(String::as_str)) {
             call.arg(text);

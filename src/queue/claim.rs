@@ -12,6 +12,7 @@ use crate::job::{JobId, Kind, LeaseToken, MAX_WORKER, QueueName, StoreTime};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::meta::Meta;
 use crate::options::{JobDefaults, Priority};
+use crate::partition::Partition;
 use crate::queue::finish::PreparedFinish;
 use crate::queue::{JobQueue, settings};
 use crate::record::JobError;
@@ -98,7 +99,9 @@ impl fmt::Debug for ClaimedJob {
 
 impl JobQueue {
     /// Takes up to `limit` waiting jobs (at most 125 a call) under a lease.
-    /// Jobs that are due are promoted first.
+    /// Jobs that are due are promoted first. Of a queue in several partitions
+    /// each call begins with another one, and passes over those that can not be
+    /// reached while others can.
     ///
     /// # Errors
     /// `INVALID_FIELD` for a lease outside 100 ms to 24 h or a worker id over
@@ -110,23 +113,68 @@ impl JobQueue {
         lease: Duration,
         worker: &str,
     ) -> Result<Claimed> {
+        let parts = self.partitions(queue).await?;
+        if let [only] = &parts[..] {
+            return self.claim_from(only, limit, lease, worker).await;
+        }
+        let limit = limit.clamp(1, MAX_JOBS);
+        let (mut all, mut failed, mut answered) = (Claimed::default(), None, false);
+        for part in &parts {
+            let left = limit - all.jobs.len();
+            match self.claim_from(part, left, lease, worker).await {
+                Ok(claimed) => {
+                    answered = true;
+                    all.jobs.extend(claimed.jobs);
+                    all.next_due = all.next_due.into_iter().chain(claimed.next_due).min();
+                }
+                Err(error) if error.is_transient() => failed = Some(error),
+                Err(error) if all.jobs.is_empty() => return Err(error),
+                // What is claimed already is this caller's.
+                Err(error) => failed = Some(error),
+            }
+            if all.jobs.len() >= limit {
+                break;
+            }
+        }
+        match failed {
+            Some(error) if !answered => Err(error),
+            _ => Ok(all),
+        }
+    }
+
+    /// The same in one partition.
+    ///
+    /// # Errors
+    /// As for [`JobQueue::claim`].
+    pub async fn claim_from(
+        &self,
+        part: &Partition,
+        limit: usize,
+        lease: Duration,
+        worker: &str,
+    ) -> Result<Claimed> {
         let claim = Claim {
-            queue,
+            queue: part.queue(),
             limit,
             lease,
             worker,
         };
-        let call = self.claim_call(claim).await?;
+        let call = self.claim_call(claim, part).await?;
         let reply = call.run_once(&self.core.store).await?;
-        self.claimed(queue, reply).await
+        let claimed = self.claimed(part, reply).await?;
+        if claimed.jobs.len() >= limit.clamp(1, MAX_JOBS) {
+            // Others may be waiting while there is more.
+            self.core.bell.ring(part);
+        }
+        Ok(claimed)
     }
 
-    pub(crate) async fn claim_call(&self, claim: Claim<'_>) -> Result<Call> {
+    pub(crate) async fn claim_call(&self, claim: Claim<'_>, part: &Partition) -> Result<Call> {
         check_lease(claim.lease)?;
         if claim.worker.is_empty() || claim.worker.len() > MAX_WORKER {
             return Err(Error::invalid("worker", "must be 1 to 128 bytes"));
         }
-        let keys = self.core.register(claim.queue).await?;
+        let keys = self.core.register(part).await?;
         crate::failpoint!("claim.registered");
         let mut call = Call::new(&lua::CLAIM, &keys);
         call.arg(claim.limit.clamp(1, MAX_JOBS))
@@ -136,7 +184,8 @@ impl JobQueue {
         Ok(call)
     }
 
-    pub(crate) async fn claimed(&self, queue: &QueueName, reply: Reply) -> Result<Claimed> {
+    pub(crate) async fn claimed(&self, part: &Partition, reply: Reply) -> Result<Claimed> {
+        let queue = part.queue();
         let (wait_ms, batch) = match reply {
             Reply::Jobs(wait, batch) => (wait, Some(batch)),
             Reply::Nothing(wait) => (wait, None),
@@ -169,7 +218,7 @@ impl JobQueue {
             message: "the record of the job can not be read".to_owned(),
         };
         let finish = PreparedFinish::fail(queue.clone(), id, token, &error);
-        let server = self.core.server_of(queue);
+        let server = self.core.server_of(queue, id);
         self.finishes.call(server, finish).await.map(drop)
     }
 }

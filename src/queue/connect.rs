@@ -12,12 +12,15 @@ use crate::LAYOUT_VERSION;
 use crate::coalesce::PerServer;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::job::{QueueName, StoreTime};
+use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys::{self, QueueKeys};
+use crate::partition::Partition;
 use crate::queue::StoreInfo;
+use crate::queue::bell::{self, Bell};
 use crate::queue::config::QueueConfig;
 use crate::queue::finish::{self, PreparedFinish};
 use crate::queue::info::Info;
+use crate::queue::partitions::Spreads;
 use crate::queue::report::{self, PreparedReport};
 use crate::queue::submit::{self, Prepared, Submitted};
 use crate::redis::{Address, Store};
@@ -57,7 +60,10 @@ pub(crate) struct Core {
     pub(crate) config: QueueConfig,
     /// This process has just started a bulk operation.
     pub(crate) bulk_started: Notify,
-    queues: Mutex<HashMap<QueueName, Registration>>,
+    /// How the queues are spread, as far as this process knows.
+    pub(crate) spreads: Spreads,
+    pub(crate) bell: Bell,
+    queues: Mutex<HashMap<Partition, Registration>>,
 }
 
 struct Registration {
@@ -82,12 +88,16 @@ impl JobQueue {
             &config.redis_access,
             config.durability_timeout,
         )?;
+        let (bell, rings) = bell::new();
         let core = Arc::new(Core {
             store,
             config,
             bulk_started: Notify::new(),
+            spreads: Spreads::default(),
+            bell,
             queues: Mutex::default(),
         });
+        tokio::spawn(bell::ring_for_ever(Arc::downgrade(&core), rings));
         let [for_finishes, for_reports] = [(); 2].map(|()| Arc::clone(&core));
         let submits = Durability::ALL.map(|_| {
             let core = Arc::clone(&core);
@@ -181,20 +191,30 @@ impl JobQueue {
     /// # Errors
     /// Any fault of the store.
     pub async fn queues(&self) -> Result<Vec<QueueName>> {
-        self.core.known_queues().await
+        let mut all = self.core.known_partitions().await?;
+        all.dedup_by(|a, b| a.queue() == b.queue());
+        Ok(all.iter().map(|part| part.queue().clone()).collect())
+    }
+
+    /// All partitions of all queues, by queue and number.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn all_partitions(&self) -> Result<Vec<Partition>> {
+        self.core.known_partitions().await
     }
 }
 
 impl Core {
-    /// The keys of a queue.
-    pub(crate) fn keys(&self, queue: &QueueName) -> Arc<QueueKeys> {
+    /// The keys of a partition.
+    pub(crate) fn keys(&self, part: &Partition) -> Arc<QueueKeys> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(registration) = queues.get(queue) {
+        if let Some(registration) = queues.get(part) {
             return Arc::clone(&registration.keys);
         }
-        let keys = Arc::new(QueueKeys::new(&self.config.namespace, queue));
+        let keys = Arc::new(QueueKeys::new(&self.config.namespace, part));
         queues.insert(
-            queue.clone(),
+            part.clone(),
             Registration {
                 keys: Arc::clone(&keys),
                 said: None,
@@ -204,10 +224,10 @@ impl Core {
         keys
     }
 
-    /// The server of a queue, where several are known to share the store.
-    pub(crate) fn server_of(&self, queue: &QueueName) -> Option<Address> {
+    /// The server of a partition, where several are known to share the store.
+    pub(crate) fn server_of(&self, queue: &QueueName, id: JobId) -> Option<Address> {
         self.store
-            .server_of(|| self.keys(queue).config().to_owned())
+            .server_of(|| self.keys(&Partition::of(queue, id)).config().to_owned())
     }
 
     /// Compares the mark of the namespace with the layout of this version, or makes one.
@@ -236,9 +256,12 @@ impl Core {
     }
 
     /// Makes a queue known before its first job is stored, so that none is
-    /// ever in a queue nobody looks at.
-    pub(crate) async fn register(&self, queue: &QueueName) -> Result<Arc<QueueKeys>> {
+    /// ever in a queue nobody looks at. Whoever adds partitions makes them known.
+    pub(crate) async fn register(&self, queue: &Partition) -> Result<Arc<QueueKeys>> {
         let keys = self.keys(queue);
+        if queue.number() > 0 {
+            return Ok(keys);
+        }
         let said = {
             let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             queues.get(queue).and_then(|registration| registration.said)
@@ -263,32 +286,33 @@ impl Core {
         Ok(keys)
     }
 
-    async fn say(&self, queue: &QueueName) -> Result<()> {
+    /// Says that there is such a partition.
+    pub(crate) async fn say(&self, queue: &Partition) -> Result<()> {
         let set = keys::queues(&self.config.namespace);
         let mut add = ::redis::cmd("SADD");
         self.store
-            .run::<()>(add.arg(set).arg(queue.as_str()))
+            .run::<()>(add.arg(set).arg(queue.to_string()))
             .await?;
         crate::failpoint!("register.listed");
         self.said(queue, Instant::now());
         Ok(())
     }
 
-    fn said(&self, queue: &QueueName, at: Instant) {
+    fn said(&self, queue: &Partition, at: Instant) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(registration) = queues.get_mut(queue) {
             registration.said = Some(at);
         }
     }
 
-    /// The durability of a queue as a submit last found it. The script of a
+    /// The durability of a partition as a submit last found it. The script of a
     /// submit refuses one that goes by an older one.
-    pub(crate) fn durability_of(&self, queue: &QueueName) -> Option<Durability> {
+    pub(crate) fn durability_of(&self, queue: &Partition) -> Option<Durability> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.get(queue)?.durability
     }
 
-    pub(crate) fn found_durability(&self, queue: &QueueName, found: Option<Durability>) {
+    pub(crate) fn found_durability(&self, queue: &Partition, found: Option<Durability>) {
         self.keys(queue);
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(registration) = queues.get_mut(queue) {
@@ -297,7 +321,7 @@ impl Core {
     }
 
     /// The next submit or claim says again that there is such a queue.
-    pub(crate) fn forget_queue(&self, queue: &QueueName) {
+    pub(crate) fn forget_queue(&self, queue: &Partition) {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.remove(queue);
     }
@@ -309,13 +333,13 @@ impl Core {
         self.store.now(&key).await
     }
 
-    pub(crate) async fn known_queues(&self) -> Result<Vec<QueueName>> {
+    pub(crate) async fn known_partitions(&self) -> Result<Vec<Partition>> {
         let set = keys::queues(&self.config.namespace);
         let names: Vec<String> = self.store.run(::redis::cmd("SMEMBERS").arg(set)).await?;
         // A name that is none can only be somebody else's; it is no queue of ours.
         let mut queues: Vec<_> = names
             .into_iter()
-            .filter_map(|name| QueueName::new(name).ok())
+            .filter_map(|name| Partition::parse(&name).ok())
             .collect();
         queues.sort_unstable();
         Ok(queues)

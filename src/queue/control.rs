@@ -5,6 +5,7 @@ use crate::job::{Kind, QueueName, StoreTime};
 use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::LATEST;
+use crate::partition::{Partition, Spread};
 use crate::queue::JobQueue;
 use crate::queue::change::check_reason;
 use crate::state::JobState;
@@ -61,13 +62,21 @@ impl JobQueue {
         reason: &str,
     ) -> Result<String> {
         self.check_known(queue).await?;
-        let mut call = Call::new(&lua::PAUSE, &self.core.keys(queue));
-        call.arg(kind.map_or("", Kind::as_str))
-            .arg(word)
-            .arg(resume)
-            .arg(reason);
-        let said = call.run(&self.core.store).await?;
-        crate::failpoint!("control.done");
+        let mut said = String::new();
+        // The first one first: it is what is shown of the queue.
+        for part in self.core.partitions_now(queue).await? {
+            let mut call = Call::new(&lua::PAUSE, &self.core.keys(&part));
+            call.arg(kind.map_or("", Kind::as_str))
+                .arg(word)
+                .arg(resume)
+                .arg(reason);
+            said = call.run(&self.core.store).await?;
+            crate::failpoint!("control.done");
+            if said == "FULL" {
+                break;
+            }
+            self.core.bell.ring(&part);
+        }
         Ok(said)
     }
 
@@ -78,8 +87,11 @@ impl JobQueue {
     /// `QUEUE_NOT_FOUND`, and any fault of the store.
     pub async fn drain(&self, queue: &QueueName) -> Result<()> {
         self.check_known(queue).await?;
-        let call = Call::new(&lua::DRAIN, &self.core.keys(queue));
-        call.run(&self.core.store).await
+        for part in self.core.partitions_now(queue).await? {
+            let call = Call::new(&lua::DRAIN, &self.core.keys(&part));
+            call.run::<()>(&self.core.store).await?;
+        }
+        Ok(())
     }
 
     /// Deletes the jobs of some states that are there now, in bounded steps.
@@ -90,11 +102,11 @@ impl JobQueue {
     /// is among them, and any fault of the store.
     pub async fn purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
         let mut purged = 0;
-        for (state, size) in self.purgeable(queue, states).await? {
+        for (part, state, size) in self.purgeable(queue, states).await? {
             // What is added meanwhile is not meant, and must not keep this going.
             let mut left = size;
             while left > 0 {
-                let mut call = Call::new(&lua::PURGE, &self.core.keys(queue));
+                let mut call = Call::new(&lua::PURGE, &self.core.keys(&part));
                 call.arg(state.as_str()).arg(left.min(STEP));
                 let deleted: u64 = call.run_once(&self.core.store).await?;
                 crate::failpoint!("purge.stepped");
@@ -114,23 +126,28 @@ impl JobQueue {
     /// As for [`JobQueue::purge`].
     pub async fn count_purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
         let sizes = self.purgeable(queue, states).await?;
-        Ok(sizes.into_iter().map(|(_, size)| size).sum())
+        Ok(sizes.into_iter().map(|(_, _, size)| size).sum())
     }
 
-    /// Each of the states once, and how many jobs are in it.
+    /// Each of the states once for each partition, and how many jobs are in it.
     async fn purgeable(
         &self,
         queue: &QueueName,
         states: &[JobState],
-    ) -> Result<Vec<(JobState, u64)>> {
+    ) -> Result<Vec<(Partition, JobState, u64)>> {
         if states.is_empty() || states.contains(&JobState::Active) {
             return Err(Error::invalid("states", "must be given, and not be active"));
         }
-        let sizes = self.queue(queue).await?.counts;
-        let once = JobState::ALL
-            .into_iter()
-            .filter(|state| states.contains(state));
-        Ok(once.map(|state| (state, sizes.of(state))).collect())
+        self.check_known(queue).await?;
+        let mut purgeable = Vec::new();
+        for part in self.core.partitions_now(queue).await? {
+            let sizes = self.partition_snapshot(&part).await?.counts;
+            let once = JobState::ALL
+                .into_iter()
+                .filter(|state| states.contains(state));
+            purgeable.extend(once.map(|state| (part.clone(), state, sizes.of(state))));
+        }
+        Ok(purgeable)
     }
 
     /// Deletes a queue that has no jobs, with its settings and totals. The
@@ -140,22 +157,51 @@ impl JobQueue {
     /// `QUEUE_NOT_FOUND`, `QUEUE_NOT_EMPTY`, and any fault of the store.
     pub async fn delete_queue(&self, queue: &QueueName) -> Result<()> {
         self.check_known(queue).await?;
-        let call = Call::new(&lua::DELETE_QUEUE, &self.core.keys(queue));
+        let parts = self.core.partitions_now(queue).await?;
+        if parts.len() > 1 {
+            // Emptiness of one is no reason to delete it while others have jobs.
+            let jobs = self.queue(queue).await?.counts.all();
+            if jobs > 0 {
+                let queue = queue.clone();
+                return Err(Error::QueueNotEmpty { queue, jobs });
+            }
+        }
+        // The first one last: until then it tells of the others.
+        let most = self.core.spreads.of(queue).most();
+        for number in (0..most).rev() {
+            let part = Partition::new(queue.clone(), number);
+            self.delete_partition(&part).await?;
+        }
+        self.core.spreads.found(queue, Spread::default());
+        Ok(())
+    }
+
+    async fn delete_partition(&self, part: &Partition) -> Result<()> {
+        let call = Call::new(&lua::DELETE_QUEUE, &self.core.keys(part));
         let jobs: u64 = call.run(&self.core.store).await?;
         if jobs > 0 {
-            let queue = queue.clone();
+            // Those that are deleted already come back.
+            let count = self.core.spreads.of(part.queue()).count;
+            self.core.spread_over(part.queue(), count).await?;
+            let queue = part.queue().clone();
             return Err(Error::QueueNotEmpty { queue, jobs });
         }
         crate::failpoint!("queue.emptied");
-        let set = keys::queues(&self.core.config.namespace);
+        let namespace = &self.core.config.namespace;
+        if part.number() == 0 {
+            let mut forget = ::redis::cmd("DEL");
+            let forget = forget.arg(keys::bell(namespace, part.queue()));
+            self.core.store.run::<()>(forget).await?;
+        }
         let mut remove = ::redis::cmd("SREM");
-        remove.arg(set).arg(queue.as_str());
-        self.core.forget_queue(queue);
+        remove.arg(keys::queues(namespace)).arg(part.to_string());
+        self.core.forget_queue(part);
         self.core.store.run::<()>(&remove).await?;
         crate::failpoint!("queue.unlisted");
-        if self.queue_snapshot(queue).await?.totals.submitted > 0 {
+        if self.partition_snapshot(part).await?.totals.submitted > 0 {
             // A job came in meanwhile and has made it anew.
-            self.core.register(queue).await?;
+            self.core.keys(part);
+            self.core.say(part).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::job::QueueName;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::list::{Columns, Order, Plan, Position, Walk};
 use crate::state::JobState;
@@ -27,8 +27,8 @@ impl JobQueue {
     pub async fn count(&self, filter: &Filter, until: Instant) -> Result<JobCount> {
         let plan = Plan::new(filter, Order::Stored)?.reading(Columns::default());
         let mut count = 0;
-        let mut queues = self.queues().await?;
-        queues.retain(|queue| filter.may_mean_queue(queue));
+        let mut queues = self.core.known_partitions().await?;
+        queues.retain(|part| filter.may_mean_queue(part.queue()));
         for queue in queues {
             if let Some(size) = self.size(filter, &queue).await? {
                 count += size;
@@ -53,12 +53,12 @@ impl JobQueue {
     }
 
     /// By the sizes of the sets, where these decide.
-    async fn size(&self, filter: &Filter, queue: &QueueName) -> Result<Option<u64>> {
-        let means = JobState::ALL.map(|state| filter.means_place(queue, state));
+    async fn size(&self, filter: &Filter, part: &Partition) -> Result<Option<u64>> {
+        let means = JobState::ALL.map(|state| filter.means_place(part.queue(), state));
         if means.iter().any(Option::is_none) {
             return Ok(None);
         }
-        let counts = self.queue_snapshot(queue).await?.counts;
+        let counts = self.partition_snapshot(part).await?.counts;
         let sizes = JobState::ALL.map(|state| counts.of(state));
         let meant = means
             .iter()

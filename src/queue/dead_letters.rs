@@ -65,8 +65,8 @@ impl JobQueue {
             ..Columns::default()
         });
         let mut causes = Causes::default();
-        let queues = self.queues().await?;
-        let mut walk = Walk::new(self, &plan, queues, Position::default());
+        let all = self.core.known_partitions().await?;
+        let mut walk = Walk::new(self, &plan, all, Position::default());
         while walk.current().is_some() && Instant::now() < until {
             for passed in walk.step(usize::MAX).await? {
                 if let Some(job) = passed.job.filter(|job| filter.matches(job)) {

@@ -4,6 +4,7 @@ mod judge;
 
 use crate::error::Result;
 use crate::job::{JobId, StoreTime};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::settings::Pause;
 use crate::record::JobRecord;
@@ -20,7 +21,7 @@ pub struct Explanation {
     /// What keeps it from running, the first cause first; empty when it runs,
     /// is final, or is next.
     pub obstacles: Vec<Obstacle>,
-    /// How many jobs run before a waiting one.
+    /// How many jobs of its partition run before a waiting one.
     pub jobs_ahead: Option<u64>,
     /// Workers alive that claim from its queue and have a handler for its kind.
     pub workers: u32,
@@ -98,10 +99,11 @@ impl JobQueue {
     /// `JOB_NOT_FOUND`, `CORRUPT_RECORD`, and any fault of the store.
     pub async fn explain(&self, id: JobId) -> Result<Explanation> {
         let job = self.get(id).await?;
-        let keys = self.core.keys(&job.queue);
+        let part = Partition::of(&job.queue, id);
+        let keys = self.core.keys(&part);
         let (ahead, queue, workers, now) = tokio::try_join!(
             self.ahead_of(&job),
-            self.queue_snapshot(&job.queue),
+            self.partition_snapshot(&part),
             self.list_workers(),
             self.core.store.now(keys.config()),
         )?;
@@ -119,7 +121,7 @@ impl JobQueue {
         if job.state != JobState::Waiting {
             return Ok(None);
         }
-        let keys = self.core.keys(&job.queue);
+        let keys = self.core.keys(&Partition::of(&job.queue, job.id));
         let (store, waiting) = (&self.core.store, keys.set_of(JobState::Waiting));
         let mut rank = ::redis::cmd("ZRANK");
         rank.arg(&waiting).arg(job.id.as_bytes());

@@ -7,6 +7,7 @@ use crate::job::{JobId, LeaseToken, QueueName};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::queue::JobQueue;
 use crate::queue::claim::check_lease;
+use crate::queue::submit::by_partition;
 use crate::spec::millis;
 
 /// What became of one lease.
@@ -21,7 +22,8 @@ pub enum Extension {
 }
 
 impl JobQueue {
-    /// Renews leases of one queue, in calls of up to 125. One result per lease, in order.
+    /// Renews leases of one queue, in calls of up to 125 of one partition. One
+    /// result per lease, in order.
     ///
     /// # Errors
     /// `INVALID_FIELD` for a lease outside 100 ms to 24 h, and any fault of the
@@ -33,12 +35,16 @@ impl JobQueue {
         leases: &[(JobId, LeaseToken)],
     ) -> Result<Vec<Extension>> {
         check_lease(lease)?;
-        let keys = self.core.keys(queue);
-        let mut extensions = Vec::with_capacity(leases.len());
-        for chunk in leases.chunks(MAX_JOBS) {
-            let mut call = Call::new(&lua::EXTEND, &keys);
+        let mut extensions = vec![Extension::Lost; leases.len()];
+        let parts = by_partition(leases, |(id, _)| (queue, *id));
+        let chunks = parts.flat_map(|(part, places)| {
+            let chunks: Vec<_> = places.chunks(MAX_JOBS).map(<[usize]>::to_vec).collect();
+            chunks.into_iter().map(move |chunk| (part.clone(), chunk))
+        });
+        for (part, chunk) in chunks {
+            let mut call = Call::new(&lua::EXTEND, &self.core.keys(&part));
             call.arg(millis(lease));
-            for (id, token) in chunk {
+            for (id, token) in chunk.iter().map(|at| &leases[*at]) {
                 call.arg(id.as_bytes()).arg(&token.to_bytes());
             }
             let words: Vec<String> = call.run(&self.core.store).await?;
@@ -48,11 +54,13 @@ impl JobQueue {
                     message: "extend answered for another number of jobs".to_owned(),
                 });
             }
-            extensions.extend(words.iter().map(|word| match word.as_str() {
-                "held" => Extension::Held,
-                "cancel" => Extension::CancelRequested,
-                _ => Extension::Lost,
-            }));
+            for (at, word) in chunk.into_iter().zip(words) {
+                extensions[at] = match word.as_str() {
+                    "held" => Extension::Held,
+                    "cancel" => Extension::CancelRequested,
+                    _ => Extension::Lost,
+                };
+            }
         }
         Ok(extensions)
     }

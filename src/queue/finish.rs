@@ -10,7 +10,8 @@ use crate::job::{JobId, LeaseToken, QueueName};
 use crate::lua::{self, Call};
 use crate::options::{MAX_DELAY, check_size};
 use crate::outcome;
-use crate::queue::submit::by_queue;
+use crate::partition::Partition;
+use crate::queue::submit::by_partition;
 use crate::queue::{ClaimedJob, Core, JobQueue};
 use crate::record::{JobError, JobResult};
 use crate::spec::millis;
@@ -50,7 +51,7 @@ impl JobQueue {
     /// delay over 10 years; any fault of the store.
     pub async fn finish(&self, job: &ClaimedJob, outcome: Outcome) -> Result<JobState> {
         let finish = PreparedFinish::new(job, outcome, rand::random())?;
-        let server = self.core.server_of(&job.queue);
+        let server = self.core.server_of(&job.queue, job.id);
         self.finishes.call(server, finish).await
     }
 }
@@ -117,11 +118,11 @@ impl PreparedFinish {
     }
 }
 
-/// Sends finishes of any queues, one call per queue.
+/// Sends finishes of any queues, one call per partition.
 pub(crate) async fn send(core: Arc<Core>, finishes: Vec<PreparedFinish>) -> Vec<Result<JobState>> {
     let mut results: Vec<Option<Result<JobState>>> = finishes.iter().map(|_| None).collect();
-    for (queue, places) in by_queue(&finishes, |finish| &finish.queue) {
-        let verdicts = finish_queue(&core, queue, &finishes, &places).await;
+    for (part, places) in by_partition(&finishes, |finish| (&finish.queue, finish.id)) {
+        let verdicts = finish_queue(&core, &part, &finishes, &places).await;
         for (n, at) in places.iter().enumerate() {
             results[*at] = Some(match &verdicts {
                 Ok(letters) => verdict(letters[n], finishes[*at].id),
@@ -142,11 +143,11 @@ pub(crate) async fn send(core: Arc<Core>, finishes: Vec<PreparedFinish>) -> Vec<
 
 async fn finish_queue(
     core: &Core,
-    queue: &QueueName,
+    part: &Partition,
     finishes: &[PreparedFinish],
     places: &[usize],
 ) -> Result<Bytes> {
-    let keys = core.keys(queue);
+    let keys = core.keys(part);
     let mut call = Call::new(&lua::FINISH, &keys);
     call.arg(core.config.retention.completed.count)
         .arg(core.config.retention.failed.count)
@@ -165,6 +166,9 @@ async fn finish_queue(
         return Err(Error::Internal {
             message: "finish answered for another number of jobs".to_owned(),
         });
+    }
+    if letters.iter().any(|letter| b"wrs".contains(letter)) {
+        core.bell.ring(part);
     }
     Ok(letters)
 }

@@ -11,6 +11,7 @@ use crate::lua::{self, Call};
 use crate::meta::{Flags, Meta};
 use crate::options::{JobDefaults, Priority};
 use crate::outcome::{self, Stored};
+use crate::partition::Partition;
 use crate::queue::{JobQueue, settings};
 use crate::record::{Attempt, AttemptOutcome, Etag, JobRecord};
 use crate::report_codec::decode_progress;
@@ -23,27 +24,27 @@ impl JobQueue {
     /// # Errors
     /// `JOB_NOT_FOUND`, `CORRUPT_RECORD`, and any fault of the store.
     pub async fn get(&self, id: JobId) -> Result<JobRecord> {
-        let queues = self.queues().await?;
-        for queue in keys::candidates(id, &queues) {
-            if let Some(job) = self.get_in(queue, id).await? {
+        let all = self.core.known_partitions().await?;
+        for part in keys::candidates(id, &all) {
+            if let Some(job) = self.get_in(part, id).await? {
                 return Ok(job);
             }
         }
         Err(Error::JobNotFound { id })
     }
 
-    /// The job, if this queue has it.
-    pub(crate) async fn get_in(&self, queue: &QueueName, id: JobId) -> Result<Option<JobRecord>> {
-        Ok(self.find(queue, id).await?.map(|(job, _)| job))
+    /// The job, if this partition has it.
+    pub(crate) async fn get_in(&self, part: &Partition, id: JobId) -> Result<Option<JobRecord>> {
+        Ok(self.find(part, id).await?.map(|(job, _)| job))
     }
 
     /// The job and its spec, which a change writes anew.
     pub(crate) async fn find(
         &self,
-        queue: &QueueName,
+        part: &Partition,
         id: JobId,
     ) -> Result<Option<(JobRecord, Spec)>> {
-        let keys = self.core.keys(queue);
+        let keys = self.core.keys(part);
         let mut call = Call::new(&lua::GET, &keys);
         call.arg(id.as_bytes());
         let Value::Array(parts) = call.run(&self.core.store).await? else {
@@ -54,7 +55,7 @@ impl JobQueue {
         }
         let corrupt = || Error::CorruptRecord { id };
         let found: Found = ::redis::from_redis_value(Value::Array(parts)).map_err(|_| corrupt())?;
-        read(id, queue, found).map(Some).ok_or_else(corrupt)
+        read(id, part.queue(), found).map(Some).ok_or_else(corrupt)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::job::{JobId, QueueName};
 use crate::keys;
 use crate::lua::{self, Call, MAX_JOBS};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 
 /// What a step walks through, in the order in which jobs are judged where they
@@ -135,6 +136,7 @@ pub(crate) struct Walked {
     pub(crate) damages: Vec<Damage>,
     pub(crate) damaged: usize,
     pub(crate) unmended: usize,
+    pub(crate) unlisted: BTreeSet<Partition>,
 }
 
 /// Next cursor, fields that were found and not judged, fields judged, bytes,
@@ -145,14 +147,14 @@ impl JobQueue {
     /// Walks through all that is stored in the namespace.
     pub(crate) async fn look_for_damage(&self, mend: Mend) -> Result<Walked> {
         let mut walked = Walked::default();
-        for queue in self.queues().await? {
+        for queue in self.core.known_partitions().await? {
             self.walk_queue(&queue, mend, &mut walked).await?;
         }
         self.walk_keys(mend, &mut walked).await?;
         Ok(walked)
     }
 
-    async fn walk_queue(&self, queue: &QueueName, mend: Mend, walked: &mut Walked) -> Result<()> {
+    async fn walk_queue(&self, queue: &Partition, mend: Mend, walked: &mut Walked) -> Result<()> {
         for source in SOURCES {
             self.walk(queue, source, "", mend, walked).await?;
         }
@@ -162,7 +164,7 @@ impl JobQueue {
     /// Walks through one column, set or index of a queue.
     async fn walk(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         source: &str,
         tag: &str,
         mend: Mend,
@@ -227,7 +229,7 @@ impl JobQueue {
     /// A queue is listed before its first key is written, and deleted with all its keys.
     async fn look_at_queue(
         &self,
-        queue: QueueName,
+        queue: Partition,
         key: &str,
         mend: Mend,
         walked: &mut Walked,
@@ -235,10 +237,13 @@ impl JobQueue {
         let store = &self.core.store;
         let set = keys::queues(&self.core.config.namespace);
         let mut listed = ::redis::cmd("SISMEMBER");
-        listed.arg(&set).arg(queue.as_str());
+        listed.arg(&set).arg(queue.to_string());
         let mut exists = ::redis::cmd("EXISTS");
         exists.arg(key);
-        if walked.knows_unlisted(&queue)
+        // Of a partition that has gone its spread stays, for those who do not know yet.
+        let is_gone = queue.number() > 0 && key == self.core.keys(&queue).config();
+        if is_gone
+            || walked.unlisted.contains(&queue)
             || store.run::<bool>(&listed).await?
             || !store.run::<bool>(&exists).await?
         {
@@ -246,17 +251,20 @@ impl JobQueue {
         }
         let done = if mend == Mend::Yes {
             let mut add = ::redis::cmd("SADD");
-            store.run::<()>(add.arg(&set).arg(queue.as_str())).await?;
+            store
+                .run::<()>(add.arg(&set).arg(queue.to_string()))
+                .await?;
             Some("listed again".to_owned())
         } else {
             None
         };
         let kind = DamageKind::UnlistedQueue;
+        walked.unlisted.insert(queue.clone());
         walked.tell(Damage {
             kind,
             job: None,
             description: format!("queue {queue} {}", kind.sentence()),
-            queue: Some(queue.clone()),
+            queue: Some(queue.queue().clone()),
             done,
         });
         // Nobody has looked into it so far.
@@ -268,7 +276,7 @@ impl Walked {
     /// Takes in what one step found.
     fn take(
         &mut self,
-        queue: &QueueName,
+        queue: &Partition,
         source: &str,
         found: &[Bytes],
         told: &mut BTreeSet<(Bytes, Bytes)>,
@@ -319,18 +327,11 @@ impl Walked {
             self.damages.push(damage);
         }
     }
-
-    fn knows_unlisted(&self, queue: &QueueName) -> bool {
-        let mut damages = self.damages.iter();
-        damages.any(|damage| {
-            damage.kind == DamageKind::UnlistedQueue && damage.queue.as_ref() == Some(queue)
-        })
-    }
 }
 
 fn describe(
     kind: DamageKind,
-    queue: &QueueName,
+    queue: &Partition,
     source: &str,
     field: &Bytes,
     done: Option<String>,
@@ -355,7 +356,7 @@ fn describe(
     };
     Damage {
         kind,
-        queue: Some(queue.clone()),
+        queue: Some(queue.queue().clone()),
         job,
         description,
         done,

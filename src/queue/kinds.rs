@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::job::{JobId, Kind, QueueName};
 use crate::lua::{self, Call};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
+use crate::queue::submit::by_partition;
 
 /// The most jobs of one call, and bytes that it reads for them: Redis has a
 /// job's kind together with its payload.
@@ -16,7 +18,18 @@ impl JobQueue {
     /// # Errors
     /// Any fault of the store.
     pub async fn kinds(&self, queue: &QueueName, ids: &[JobId]) -> Result<Vec<Option<Kind>>> {
-        let keys = self.core.keys(queue);
+        let mut all = vec![None; ids.len()];
+        for (part, places) in by_partition(ids, |id| (queue, *id)) {
+            let some: Vec<_> = places.iter().map(|at| ids[*at]).collect();
+            for (at, kind) in places.into_iter().zip(self.kinds_in(&part, &some).await?) {
+                all[at] = kind;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn kinds_in(&self, part: &Partition, ids: &[JobId]) -> Result<Vec<Option<Kind>>> {
+        let keys = self.core.keys(part);
         let mut kinds = Vec::with_capacity(ids.len());
         while kinds.len() < ids.len() {
             let mut call = Call::new(&lua::KINDS, &keys);

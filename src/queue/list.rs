@@ -48,7 +48,7 @@ pub struct JobPage {
 }
 
 impl JobQueue {
-    /// A page of the jobs of all queues, those of one queue after those of
+    /// A page of the jobs of all queues, those of one partition after those of
     /// another. A job that stays where the filter looks comes exactly once.
     ///
     /// # Errors
@@ -62,8 +62,8 @@ impl JobQueue {
             0 => PAGE,
             size => size.min(MAX_PAGE),
         };
-        let queues = self.queues().await?;
-        let mut walk = Walk::new(self, &plan, queues, start);
+        let all = self.core.known_partitions().await?;
+        let mut walk = Walk::new(self, &plan, all, start);
         let (jobs, next) = walk.page(size).await?;
         Ok(JobPage {
             jobs,

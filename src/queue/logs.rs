@@ -27,9 +27,9 @@ impl JobQueue {
     /// # Errors
     /// `JOB_NOT_FOUND`, `CORRUPT_RECORD`, and any fault of the store.
     pub async fn logs(&self, id: JobId, from: u64, limit: usize) -> Result<LogPage> {
-        let queues = self.queues().await?;
-        for queue in keys::candidates(id, &queues) {
-            let keys = self.core.keys(queue);
+        let all = self.core.known_partitions().await?;
+        for part in keys::candidates(id, &all) {
+            let keys = self.core.keys(part);
             let mut get = ::redis::cmd("HMGET");
             get.arg(keys.logs()).arg(log_fields(id));
             let log: Vec<Option<Bytes>> = self.core.store.run(&get).await?;

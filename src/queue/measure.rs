@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::job::QueueName;
 use crate::lua::{self, Call};
 use crate::measures::{Gathered, MAX_KINDS};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 
 impl JobQueue {
@@ -15,7 +16,8 @@ impl JobQueue {
     /// # Errors
     /// Any fault of the store.
     pub async fn measure(&self, queue: &QueueName, gathered: &Gathered) -> Result<bool> {
-        let keys = self.core.keys(queue);
+        // Of all partitions together: the first one keeps it.
+        let keys = self.core.keys(&Partition::first(queue.clone()));
         let mut call = Call::new(&lua::MEASURE, &keys);
         call.arg(MAX_KINDS).arg("").arg(gathered.all.pack());
         for (kind, measures) in &gathered.kinds {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_log;
+mod bell;
 mod bulk;
 mod change;
 mod claim;
@@ -23,8 +24,10 @@ mod list;
 mod logs;
 mod maintain;
 mod measure;
+mod partitions;
 mod query;
 mod report;
+mod retire;
 pub(crate) mod settings;
 mod signals;
 mod submit;
@@ -51,6 +54,7 @@ pub use integrity::{Damage, DamageKind, Mend};
 pub use list::{Direction, JobPage, ListRequest, Order};
 pub use logs::LogPage;
 pub use maintain::Reaped;
+pub use partitions::PartitionsSnapshot;
 pub use query::{MetricsHistory, MetricsPoint, MetricsQuery};
 pub use report::Report;
 pub use settings::{Pause, QueueControl, QueueSettings, SettingsChange};
@@ -58,7 +62,7 @@ pub use signals::{ControlMessage, ControlReader, WorkerSignal};
 pub use submit::Submitted;
 pub use tokens::{MAX_OVERLAP, MAX_TOKENS, NewToken, Token, Tokens};
 pub use update::JobChanges;
-pub use wait::Waiter;
+pub use wait::{Waiter, Woken};
 pub use workers::{RunningJob, WorkerBeat, WorkerState};
 
 pub(crate) use bulk::Stepped;

@@ -118,8 +118,12 @@ impl JobQueue {
             let queue = missing.clone();
             return Err(Error::QueueNotFound { queue });
         }
-        let read = query.queues.iter().cloned().map(|queue| async move {
-            let keys = self.core.keys(&queue);
+        let mut parts = Vec::new();
+        for queue in &query.queues {
+            parts.extend(self.core.partitions_of(queue).await?);
+        }
+        let read = parts.into_iter().map(|part| async move {
+            let keys = self.core.keys(&part);
             self.read_source(&keys, kind, window).await
         });
         let mut read = stream::iter(read).buffer_unordered(QUEUES_AT_ONCE);

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::job::{JobId, LeaseToken, QueueName};
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::options::{MAX_LOG_LINE, MAX_PROGRESS_MESSAGE};
-use crate::queue::submit::by_queue;
+use crate::partition::Partition;
+use crate::queue::submit::by_partition;
 use crate::queue::{ClaimedJob, Core, JobQueue};
 
 /// Of one report.
@@ -40,7 +41,7 @@ impl JobQueue {
     /// and any other fault of the store.
     pub async fn report(&self, job: &ClaimedJob, report: Report) -> Result<()> {
         let report = PreparedReport::new(job, report)?;
-        let server = self.core.server_of(&job.queue);
+        let server = self.core.server_of(&job.queue, job.id);
         self.reports.call(server, report).await
     }
 }
@@ -93,14 +94,14 @@ impl PreparedReport {
     }
 }
 
-/// Sends reports of any queues, one call per queue and chunk.
+/// Sends reports of any queues, one call per partition and chunk.
 pub(crate) async fn send(core: Arc<Core>, reports: Vec<PreparedReport>) -> Vec<Result<()>> {
     let mut results: Vec<Option<Result<()>>> = reports.iter().map(|_| None).collect();
-    for (queue, places) in by_queue(&reports, |report| &report.queue) {
+    for (part, places) in by_partition(&reports, |report| (&report.queue, report.id)) {
         // One after the other: the lines of a job keep their order.
         for chunk in chunks(&reports, &places) {
             let chunk: Vec<_> = chunk.iter().map(|at| (*at, &reports[*at])).collect();
-            let verdicts = send_chunk(&core, queue, &chunk).await;
+            let verdicts = send_chunk(&core, &part, &chunk).await;
             for (n, (at, _)) in chunk.iter().enumerate() {
                 results[*at] = Some(
                     verdicts
@@ -156,7 +157,7 @@ struct Joined<'a> {
 /// The answers, in the order of `chunk`.
 async fn send_chunk(
     core: &Core,
-    queue: &QueueName,
+    part: &Partition,
     chunk: &[(usize, &PreparedReport)],
 ) -> Result<Vec<Result<()>>> {
     let mut joined: Vec<Joined<'_>> = Vec::new();
@@ -179,7 +180,7 @@ async fn send_chunk(
         joined[row].lines.extend(&report.report.lines);
         rows.push(row);
     }
-    let keys = core.keys(queue);
+    let keys = core.keys(part);
     let mut call = Call::new(&lua::REPORT, &keys);
     for one in &joined {
         let said = one.progress.map_or_else(Vec::new, |(percent, message)| {

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::job::{Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
 use crate::options::{JobDefaults, Keep, MAX_DELAY, Retention, check_attempts, check_timeout};
+use crate::partition::{Partition, Spread, check_count};
 use crate::queue::JobQueue;
 use crate::record::Etag;
 use crate::spec::millis;
@@ -39,6 +40,8 @@ pub struct QueueSettings {
     pub backoff: Option<Backoff>,
     /// Durability of submits that do not say.
     pub durability: Option<Durability>,
+    /// Over how many partitions its jobs are spread.
+    pub partitions: Option<u8>,
 }
 
 /// A new value of one setting; `None` for its default.
@@ -66,6 +69,8 @@ pub enum SettingsChange {
     Backoff(Option<Backoff>),
     /// `durability`.
     Durability(Option<Durability>),
+    /// `partitions`; the default is one.
+    Partitions(Option<u8>),
 }
 
 /// Settings and switches of a queue.
@@ -96,14 +101,15 @@ pub struct Pause {
 
 impl SettingsChange {
     /// The field of the hash and its text, checked; empty for the default.
-    fn field(self) -> Result<(&'static str, String)> {
+    /// Nothing for what is no field of its own.
+    fn field(self) -> Result<Option<(&'static str, String)>> {
         let text = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
         let age = |name, age: Option<Duration>| match age {
             Some(age) if age > MAX_DELAY => Err(Error::invalid(name, "must be 0 to 10 years")),
             age => Ok((name, text(age.map(millis)))),
         };
         let count = |count: Option<u32>| text(count.map(u64::from));
-        Ok(match self {
+        Ok(Some(match self {
             Self::MaxWaiting(most) => ("max_waiting", text(most)),
             Self::KeepCompleted(keep) => ("keep_completed", count(keep)),
             Self::AgeCompleted(kept) => age("age_completed", kept)?,
@@ -124,7 +130,11 @@ impl SettingsChange {
                 let word = class.map_or("", Durability::as_str);
                 ("durability", word.to_owned())
             }
-        })
+            Self::Partitions(count) => {
+                check_count(count.unwrap_or(1))?;
+                return Ok(None);
+            }
+        }))
     }
 }
 
@@ -145,6 +155,11 @@ impl QueueSettings {
             timeout: time("timeout"),
             backoff: config.get("backoff").and_then(|text| read_backoff(text)),
             durability: config.get("durability").and_then(|text| text.parse().ok()),
+            partitions: config
+                .get("spread")
+                .and_then(|text| Spread::read(text))
+                .map(|spread| spread.count)
+                .filter(|count| *count > 1),
         }
     }
 
@@ -189,7 +204,9 @@ impl QueueControl {
 }
 
 impl JobQueue {
-    /// Changes settings of a queue, all of them or none.
+    /// Changes settings of a queue, all of them or none; where it has several
+    /// partitions, one of them after the other, so that a fault of the store may
+    /// leave some behind until it is repeated.
     ///
     /// # Errors
     /// `INVALID_FIELD`, `ETAG_MISMATCH`, `QUEUE_NOT_FOUND`, and any fault of the store.
@@ -201,10 +218,11 @@ impl JobQueue {
     ) -> Result<()> {
         let fields = changes
             .iter()
-            .map(|change| change.field())
+            .filter_map(|change| change.field().transpose())
             .collect::<Result<Vec<_>>>()?;
         self.check_known(queue).await?;
-        let mut call = Call::new(&lua::CONFIGURE, &self.core.keys(queue));
+        let first = Partition::first(queue.clone());
+        let mut call = Call::new(&lua::CONFIGURE, &self.core.keys(&first));
         call.arg(etag.map_or("", Etag::as_str));
         for (name, value) in fields {
             call.arg(name).arg(value);
@@ -215,7 +233,17 @@ impl JobQueue {
                 what: format!("queue {queue}"),
             });
         }
-        Ok(())
+        let count = changes.iter().rev().find_map(|change| match change {
+            SettingsChange::Partitions(count) => Some(count.unwrap_or(1)),
+            _ => None,
+        });
+        match count {
+            Some(count) => self.core.spread_over(queue, count).await,
+            None if self.core.partitions_now(queue).await?.len() > 1 => {
+                self.core.copy_settings(queue).await
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -279,7 +307,7 @@ mod tests {
             SettingsChange::Backoff(Some(backoff)),
             SettingsChange::Durability(Some(Durability::Fsync)),
         ];
-        let fields = changes.map(|change| change.field().unwrap());
+        let fields = changes.map(|change| change.field().unwrap().unwrap());
         let config = fields.map(|(name, text)| (name.to_owned(), text)).into();
         let settings = QueueSettings::read(&config);
         let expected = QueueSettings {
@@ -298,6 +326,9 @@ mod tests {
     #[test]
     fn a_value_out_of_its_range_is_refused() {
         assert!(SettingsChange::MaxAttempts(Some(0)).field().is_err());
+        for odd in [0, 65] {
+            assert!(SettingsChange::Partitions(Some(odd)).field().is_err());
+        }
         assert!(
             SettingsChange::Timeout(Some(Duration::ZERO))
                 .field()

@@ -1,10 +1,12 @@
 //! Create jobs.
 //!
-//! `send` cuts what is submitted into calls of one queue and one durability,
-//! `call` is the call of the script, and `durable` waits for what was stored.
+//! `place` says which partition a job goes to, `send` cuts what is submitted into
+//! calls of one partition and one durability, `call` is the call of the script, and
+//! `durable` waits for what was stored.
 
 mod call;
 mod durable;
+mod place;
 mod send;
 
 use std::sync::Arc;
@@ -12,12 +14,14 @@ use std::sync::Arc;
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::job::{JobId, QueueName, StoreTime};
+use crate::keys;
 use crate::new_job::NewJob;
 use crate::options::OnConflict;
+use crate::partition::Partition;
 use crate::queue::{Core, JobQueue};
 use crate::state::JobState;
 
-pub(crate) use send::{by_queue, send};
+pub(crate) use send::{by_partition, send};
 
 /// What a submit stored, or found stored already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +52,10 @@ impl JobQueue {
     /// stored. In both cases submit again under the same id or key.
     pub async fn submit(&self, job: NewJob) -> Result<Submitted> {
         let rejected = Rejected::by(&job);
+        let job = self.core.prepare(job);
         let class = self.core.durability_for(&job);
-        let server = self.core.server_of(&job.queue);
-        let submitted = self.submits[class as usize]
-            .call(server, Prepared::new(job))
-            .await?;
+        let server = self.core.server_of(&job.job.queue, job.id);
+        let submitted = self.submits[class as usize].call(server, job).await?;
         self.with_present_state(submitted, rejected).await
     }
 
@@ -62,7 +65,7 @@ impl JobQueue {
     /// Per job, as for [`JobQueue::submit`].
     pub async fn submit_batch(&self, jobs: Vec<NewJob>) -> Vec<Result<Submitted>> {
         let rejected: Vec<_> = jobs.iter().map(Rejected::by).collect();
-        let prepared = jobs.into_iter().map(Prepared::new).collect();
+        let prepared = jobs.into_iter().map(|job| self.core.prepare(job)).collect();
         let mut results = send(Arc::clone(&self.core), prepared).await;
         for (result, rejected) in results.iter_mut().zip(rejected) {
             if let Ok(submitted) = result
@@ -83,7 +86,8 @@ impl JobQueue {
         if !submitted.duplicate {
             return Ok(submitted);
         }
-        let job = self.get_in(&submitted.queue, submitted.id).await?;
+        let part = Partition::of(&submitted.queue, submitted.id);
+        let job = self.get_in(&part, submitted.id).await?;
         let job = job.ok_or(Error::JobNotFound { id: submitted.id })?;
         if rejected.includes(job.id) {
             return Err(Error::IdempotencyConflict {
@@ -101,11 +105,35 @@ impl JobQueue {
 
 impl Core {
     /// What a job asks for, or else its queue, or else the installation.
-    fn durability_for(&self, job: &NewJob) -> Durability {
-        job.durability
-            .or_else(|| self.durability_of(&job.queue))
+    fn durability_for(&self, job: &Prepared) -> Durability {
+        job.job
+            .durability
+            .or_else(|| self.durability_of(&job.partition()))
             .unwrap_or(self.config.durability)
     }
+
+    /// Gives a job its id, and so its place as far as it is known.
+    fn prepare(&self, job: NewJob) -> Prepared {
+        let placed_by = self.spreads.of(&job.queue).epoch;
+        let (fresh, id) = match job.id {
+            Some(id) => (false, id),
+            None => (true, JobId::generate_in(&self.place_of(&job))),
+        };
+        Prepared {
+            fresh,
+            id,
+            sent: false,
+            bound: false,
+            placed_by,
+            job,
+        }
+    }
+}
+
+/// A request that carries a key can be repeated under that; it needs no second entry.
+fn entry(job: &NewJob) -> Option<String> {
+    let key = job.idempotency_key.as_deref().map(keys::idempotency_entry);
+    key.or_else(|| job.request_id.map(keys::request_entry))
 }
 
 /// Which existing jobs are no answer to a submit.
@@ -134,16 +162,23 @@ pub(crate) struct Prepared {
     id: JobId,
     /// The id was made just now.
     fresh: bool,
+    /// It may be stored under its id.
+    sent: bool,
+    /// The epoch of the spread by which it has its place.
+    placed_by: u64,
+    /// Its key is held where it goes, by an earlier spread of the queue.
+    bound: bool,
     job: NewJob,
 }
 
 impl Prepared {
-    fn new(job: NewJob) -> Self {
-        Self {
-            fresh: job.id.is_none(),
-            id: job.id.unwrap_or_else(|| JobId::generate(&job.queue)),
-            job,
-        }
+    fn partition(&self) -> Partition {
+        Partition::of(&self.job.queue, self.id)
+    }
+
+    /// The entry that keeps a second job of the same key or request away.
+    fn entry(&self) -> Option<String> {
+        entry(&self.job)
     }
 
     /// Its durability is that of its queue.

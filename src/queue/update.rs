@@ -8,6 +8,7 @@ use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::{LATEST, check_content_type};
 use crate::options::{MAX_DELAY, Priority, RunAt, check_attempts, check_size, check_tags};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::change::{TRIES, overtaken, read_word};
 use crate::record::{Etag, JobRecord};
@@ -77,8 +78,8 @@ impl JobQueue {
             let (job, mut spec) = self.find_by_id(id).await?;
             let read = job.etag.as_ref().ok_or(Error::CorruptRecord { id })?;
             let new_spec = changes.apply(&mut spec).then(|| spec.encode_again());
-            let keys = self.core.keys(&job.queue);
-            let mut call = Call::new(&lua::UPDATE, &keys);
+            let part = Partition::of(&job.queue, id);
+            let mut call = Call::new(&lua::UPDATE, &self.core.keys(&part));
             call.arg(id.as_bytes())
                 .arg(etag.unwrap_or(read).as_str())
                 .arg(new_spec.as_deref().unwrap_or_default());
@@ -99,6 +100,7 @@ impl JobQueue {
             let words: Vec<String> = call.run_once(&self.core.store).await?;
             crate::failpoint!("update.done");
             let word = words.first().map(String::as_str).unwrap_or_default();
+            self.core.bell.ring(&part);
             match read_word(word, id, "be updated", None) {
                 Err(Error::EtagMismatch { .. }) if etag.is_none() => {}
                 done => return done.map(drop),
@@ -109,9 +111,9 @@ impl JobQueue {
 
     /// The job and its spec, wherever it is.
     pub(crate) async fn find_by_id(&self, id: JobId) -> Result<(JobRecord, Spec)> {
-        let queues = self.queues().await?;
-        for queue in keys::candidates(id, &queues) {
-            if let Some(found) = self.find(queue, id).await? {
+        let all = self.core.known_partitions().await?;
+        for part in keys::candidates(id, &all) {
+            if let Some(found) = self.find(part, id).await? {
                 return Ok(found);
             }
         }

@@ -1,5 +1,6 @@
 //! Sleep until a queue may have work. The wake-up never carries a job: a claim
-//! sent behind it finds what is there.
+//! sent behind it finds what is there. At the first partition of a queue it is
+//! told of work in the others, too, see `bell`.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::job::QueueName;
+use crate::keys;
 use crate::lua::{self, Call};
+use crate::partition::Partition;
 use crate::queue::{Claim, Claimed, Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
@@ -21,18 +24,62 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// How long a blocking read may be on its way to Redis before it is looked for again.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
+/// Where there may be work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Woken {
+    /// Nobody told of any.
+    Nowhere,
+    /// In these.
+    In(Vec<Partition>),
+    /// What was told may have been lost: anywhere.
+    Anywhere,
+}
+
+impl Woken {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Anywhere, _) | (_, Self::Anywhere) => Self::Anywhere,
+            (Self::In(mut some), Self::In(more)) => {
+                some.extend(more);
+                Self::In(some)
+            }
+            (Self::Nowhere, other) | (other, Self::Nowhere) => other,
+        }
+    }
+}
+
 /// Waits on the wake lists of some queues, on connections of its own: one, or
 /// in a cluster one for each slot.
 pub struct Waiter {
     queue: JobQueue,
-    wakes: Vec<String>,
+    wakes: Vec<(String, Wake)>,
     /// The wake lists by their slots, once the store is there to tell.
     blocks: Vec<Block>,
 }
 
+/// What a wake list tells of.
+#[derive(Debug, Clone)]
+enum Wake {
+    First(QueueName),
+    /// The numbers in it are those of partitions.
+    Further(QueueName),
+}
+
+impl Wake {
+    fn read(&self, told: &[u8]) -> Option<Partition> {
+        match self {
+            Self::First(queue) => Some(Partition::first(queue.clone())),
+            Self::Further(queue) => {
+                let number = std::str::from_utf8(told).ok()?.parse().ok()?;
+                Some(Partition::new(queue.clone(), number))
+            }
+        }
+    }
+}
+
 /// A connection that blocks on the wake lists of one slot.
 struct Block {
-    wakes: Vec<String>,
+    wakes: Vec<(String, Wake)>,
     connection: Option<(Exclusive, i64)>,
 }
 
@@ -40,13 +87,18 @@ impl JobQueue {
     /// Prepares to wait for work on `queues`.
     #[must_use]
     pub fn waiter(&self, queues: &[QueueName]) -> Waiter {
-        let wakes = queues
-            .iter()
-            .map(|queue| self.core.keys(queue).wake().to_owned())
-            .collect();
+        let namespace = &self.core.config.namespace;
+        let wakes = queues.iter().flat_map(|queue| {
+            let first = self.core.keys(&Partition::first(queue.clone()));
+            let bell = keys::bell(namespace, queue);
+            [
+                (first.wake().to_owned(), Wake::First(queue.clone())),
+                (bell, Wake::Further(queue.clone())),
+            ]
+        });
         Waiter {
             queue: self.clone(),
-            wakes,
+            wakes: wakes.collect(),
             blocks: Vec::new(),
         }
     }
@@ -54,7 +106,7 @@ impl JobQueue {
 
 impl Waiter {
     /// Returns when there may be work, when `at_most` or 2 s have passed, or
-    /// when `interrupt` resolves, whichever is first.
+    /// when `interrupt` resolves, whichever is first. Tells where it may be.
     ///
     /// Call it with a free slot only: it takes the wake-up from others.
     ///
@@ -64,14 +116,15 @@ impl Waiter {
         &mut self,
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
-    ) -> Result<()> {
-        self.block(None, at_most, interrupt).await.map(drop)
+    ) -> Result<Woken> {
+        Ok(self.block(None, at_most, interrupt).await?.0)
     }
 
     /// Waits as [`wait`](Self::wait) does and then claims, however the wait ended.
     /// The claim is sent behind the blocking read, so that a job is claimed
     /// without another round trip; its lease may have begun at any time since
-    /// this was called.
+    /// this was called. Of a queue in several partitions it claims from the first
+    /// one, and tells of others that may have work.
     ///
     /// # Errors
     /// Those of [`wait`](Self::wait) and of [`JobQueue::claim`].
@@ -80,9 +133,10 @@ impl Waiter {
         claim: Claim<'_>,
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
-    ) -> Result<Claimed> {
-        let call = self.queue.claim_call(claim).await?;
-        let answer = self.block(Some(&call), at_most, interrupt).await?;
+    ) -> Result<(Woken, Claimed)> {
+        let first = Partition::first(claim.queue.clone());
+        let call = self.queue.claim_call(claim, &first).await?;
+        let (woken, answer) = self.block(Some(&call), at_most, interrupt).await?;
         let store = &self.queue.core.store;
         let reply = answer.and_then(|reply| Ok(::redis::from_redis_value(reply)?));
         let reply = match reply {
@@ -90,7 +144,8 @@ impl Waiter {
             Err(error) if lua::is_lost(&error) => call.run_once(store).await,
             reply => reply.map_err(|error| store.fault(&error)),
         };
-        self.queue.claimed(claim.queue, reply?).await
+        let claimed = self.queue.claimed(&first, reply?).await?;
+        Ok((woken, claimed))
     }
 
     /// Blocks; returns the answer to `behind`, which is sent along.
@@ -99,11 +154,11 @@ impl Waiter {
         behind: Option<&Call>,
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
-    ) -> Result<RedisResult<Value>> {
+    ) -> Result<Answer> {
         let core = &self.queue.core;
         if self.blocks.is_empty() {
             let wakes = self.wakes.iter().cloned();
-            let groups = core.store.by_slot(wakes, |wake| wake).await?;
+            let groups = core.store.by_slot(wakes, |(wake, _)| wake).await?;
             let block = |wakes| Block {
                 wakes,
                 connection: None,
@@ -113,13 +168,16 @@ impl Waiter {
         match &mut self.blocks[..] {
             [] => {
                 timeout(at_most.min(BLOCK), interrupt).await.ok();
-                Ok(Ok(Value::Nil))
+                Ok((Woken::Nowhere, Ok(Value::Nil)))
             }
             [only] => only.block(core, behind, at_most, interrupt).await,
             several => Box::pin(block_on_each(core, several, at_most, interrupt)).await,
         }
     }
 }
+
+/// Where there may be work, and what was answered to what was sent along.
+type Answer = (Woken, RedisResult<Value>);
 
 /// Blocks on all; the first that is woken ends the others. One that can not
 /// block leaves it to them: in a cluster its server may have gone.
@@ -128,7 +186,7 @@ async fn block_on_each(
     blocks: &mut [Block],
     at_most: Duration,
     interrupt: impl Future<Output = ()>,
-) -> Result<RedisResult<Value>> {
+) -> Result<Answer> {
     let woken = CancellationToken::new();
     let blocked = join_all(blocks.iter_mut().map(async |block| {
         let answer = block.block(core, None, at_most, woken.cancelled()).await;
@@ -148,10 +206,15 @@ async fn block_on_each(
     tokio::select! {
         answers = blocked => {
             let mut answers = answers.into_iter();
-            let first = answers.next().unwrap_or(Ok(Ok(Value::Nil)));
-            answers.fold(first, Result::or)
+            let nothing = || Ok((Woken::Nowhere, Ok(Value::Nil)));
+            let first = answers.next().unwrap_or_else(nothing);
+            answers.fold(first, |all, next| match (all, next) {
+                (Ok((all, _)), Ok((next, answer))) => Ok((all.and(next), answer)),
+                (Ok(_), Err(_)) | (Err(_), Ok(_)) => Ok((Woken::Anywhere, Ok(Value::Nil))),
+                (Err(error), Err(_)) => Err(error),
+            })
         }
-        () = over => Ok(Ok(Value::Nil)),
+        () = over => Ok((Woken::Anywhere, Ok(Value::Nil))),
     }
 }
 
@@ -162,13 +225,14 @@ impl Block {
         behind: Option<&Call>,
         at_most: Duration,
         interrupt: impl Future<Output = ()>,
-    ) -> Result<RedisResult<Value>> {
+    ) -> Result<Answer> {
         let (connection, client_id) = match &mut self.connection {
             Some(held) if !held.0.is_broken() => held,
-            slot => slot.insert(connect(core, &self.wakes[0]).await?),
+            slot => slot.insert(connect(core, &self.wakes[0].0).await?),
         };
         let mut block = ::redis::pipe();
-        block.cmd("BLPOP").arg(&self.wakes).arg(BLOCK.as_secs_f64());
+        let lists: Vec<_> = self.wakes.iter().map(|(list, _)| list).collect();
+        block.cmd("BLPOP").arg(lists).arg(BLOCK.as_secs_f64());
         if let Some(call) = behind {
             block.add_command(call.command().clone());
         }
@@ -202,13 +266,32 @@ impl Block {
         let mut answers = answered
             .map_err(|error| core.store.fault(&error))?
             .into_iter();
-        let woken = answers.next().unwrap_or(Ok(Value::Nil));
-        match (woken, answers.next()) {
+        let popped = answers.next().unwrap_or(Ok(Value::Nil));
+        match (popped, answers.next()) {
             // However the block went: what was claimed behind it is this worker's.
-            (_, Some(Ok(answer))) => Ok(Ok(answer)),
+            (Err(_), Some(Ok(answer))) => Ok((Woken::Anywhere, Ok(answer))),
             (Err(error), _) => Err(core.store.fault(&error)),
-            (Ok(_), answer) => Ok(answer.unwrap_or(Ok(Value::Nil))),
+            (Ok(popped), answer) => {
+                let woken = woken(&self.wakes, popped);
+                if let Woken::In(parts) = &woken {
+                    parts.iter().for_each(|part| core.spreads.heard_of(part));
+                }
+                Ok((woken, answer.unwrap_or(Ok(Value::Nil))))
+            }
         }
+    }
+}
+
+/// Where there may be work, by a list and what was taken from it.
+fn woken(wakes: &[(String, Wake)], popped: Value) -> Woken {
+    match ::redis::from_redis_value::<Option<(String, Vec<u8>)>>(popped) {
+        Ok(None) => Woken::Nowhere,
+        Ok(Some((list, told))) => {
+            let wake = wakes.iter().find(|(name, _)| *name == list);
+            let part = wake.and_then(|(_, wake)| wake.read(&told));
+            part.map_or(Woken::Anywhere, |part| Woken::In(vec![part]))
+        }
+        Err(_) => Woken::Anywhere,
     }
 }
 

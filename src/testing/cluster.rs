@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::{PATIENCE, TestAuthority, TestRedis, guard};
 use crate::job::QueueName;
 use crate::keys::QueueKeys;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 
 /// Masters, each with one replica.
@@ -256,10 +257,16 @@ fn port_with_bus() -> u16 {
     }
 }
 
-/// A key of a queue: whoever has it has all of the queue.
+/// A key of a queue's first partition: whoever has it has all of that.
 #[must_use]
 pub fn key_of(queue: &JobQueue, name: &QueueName) -> String {
-    QueueKeys::new(&queue.config().namespace, name)
+    key_of_part(queue, &Partition::first(name.clone()))
+}
+
+/// A key of a partition: whoever has it has all of it.
+#[must_use]
+pub fn key_of_part(queue: &JobQueue, part: &Partition) -> String {
+    QueueKeys::new(&queue.config().namespace, part)
         .config()
         .to_owned()
 }

@@ -1,9 +1,12 @@
 use std::time::{Duration, Instant};
 
-use jobflow::testing::{PATIENCE, TestCluster, assert_sound, fresh_namespace, server_of, wait_for};
+use jobflow::testing::{
+    MASTERS, PATIENCE, TestCluster, assert_sound, fresh_namespace, key_of_part, namespace_key,
+    server_of, wait_for,
+};
 use jobflow::{
     ControlMessage, ControlReader, Durability, Error, EventReader, JobId, JobQueue, JobState,
-    NewJob, Outcome, QueueConfig, QueueName, WorkerSignal,
+    ListRequest, NewJob, Outcome, Partition, QueueConfig, QueueName, SettingsChange, WorkerSignal,
 };
 use tokio::time::timeout;
 
@@ -156,7 +159,7 @@ async fn blocking_reads_and_listeners_follow_their_slots() {
     let mut events = queue.event_reader();
     queue.submit(of(&name)).await.unwrap();
     assert_eq!(run_all(&queue, &name).await, 1);
-    events.follow(name.clone()).await.unwrap();
+    events.follow(Partition::first(name.clone())).await.unwrap();
     for to in [1, 2, 0] {
         let block = waiter.wait(Duration::from_secs(2), std::future::pending());
         let moved = async {
@@ -306,4 +309,50 @@ async fn a_worker_of_several_queues_waits_in_all_their_slots() {
         assert_eq!(run_all(&queue, name).await, 1);
     }
     assert_sound(&queue).await;
+}
+
+#[tokio::test]
+async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
+    let mut cluster = TestCluster::start();
+    let queue = open(&cluster.servers()[0].url());
+    let list = namespace_key(&queue.config().namespace, "queues");
+    let lost = (cluster.owner(&list) + 1) % MASTERS;
+    let (name, _) = queue_of(&cluster, &queue, (lost + 1) % MASTERS);
+    queue.submit(of(&name)).await.unwrap();
+    let change = [SettingsChange::Partitions(Some(12))];
+    queue.update_settings(&name, &change, None).await.unwrap();
+    let parts = queue.all_partitions().await.unwrap();
+    let gone = |part: &&Partition| cluster.owner(&key_of_part(&queue, part)) == lost;
+    let gone: Vec<_> = parts.iter().filter(gone).map(Partition::number).collect();
+    assert!((1..12).contains(&gone.len()), "{gone:?}");
+    // With no replica to take over.
+    for at in (MASTERS..2 * MASTERS).chain([lost]) {
+        cluster.server(at).kill();
+    }
+    let (mut stored, mut refused) = (1, 0);
+    while stored < 1_000 {
+        match queue.submit(of(&name)).await {
+            Ok(_) => stored += 1,
+            Err(Error::StoreUnavailable) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // Each partition that has gone is tried once a second.
+    assert!(refused < 100, "{refused} refused");
+    let snapshot = queue.queue(&name).await.unwrap();
+    let mut unreachable = snapshot.partitions.unreachable;
+    unreachable.sort_unstable();
+    assert_eq!((unreachable, snapshot.counts.waiting), (gone, stored));
+    assert_eq!(queue.snapshot().await.unwrap().queues.len(), 1);
+    assert_eq!(run_all(&queue, &name).await as u64, stored);
+    // A list that would lack some says so, where it comes to them.
+    let mut request = ListRequest::default();
+    let refused = loop {
+        match queue.list(&request).await {
+            Ok(page) => request.page_token = page.next_page_token,
+            Err(error) => break error,
+        }
+        assert!(!request.page_token.is_empty(), "a list without some");
+    };
+    assert_eq!(refused, Error::StoreUnavailable);
 }

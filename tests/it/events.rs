@@ -3,9 +3,14 @@ use std::time::Duration;
 use jobflow::testing::TestQueue;
 use jobflow::{
     EventBatch, EventEntry, EventId, EventReader, Force, Happening, JobId, JobState, Outcome,
+    Partition,
 };
 
 use crate::{claim_one, default_queue, error, job, submit};
+
+fn first() -> Partition {
+    Partition::first(default_queue())
+}
 
 async fn read(reader: &mut EventReader, count: usize) -> Vec<(JobId, JobState)> {
     let mut seen = Vec::new();
@@ -30,7 +35,7 @@ fn moves(batch: &EventBatch) -> Vec<(JobId, JobState)> {
 async fn every_move_is_told_in_order() {
     let queue = TestQueue::new();
     let mut reader = queue.event_reader();
-    reader.follow(default_queue()).await.unwrap();
+    reader.follow(first()).await.unwrap();
     let id = submit(&queue, job()).await;
     let first = claim_one(&queue).await;
     queue
@@ -57,7 +62,7 @@ async fn only_what_comes_after_is_told_and_silence_ends() {
     let queue = TestQueue::new();
     submit(&queue, job()).await;
     let mut reader = queue.event_reader();
-    reader.follow(default_queue()).await.unwrap();
+    reader.follow(first()).await.unwrap();
     assert!(
         reader
             .next(Duration::from_millis(10))
@@ -74,7 +79,7 @@ async fn only_what_comes_after_is_told_and_silence_ends() {
 async fn a_dropped_read_loses_nothing() {
     let queue = TestQueue::new();
     let mut reader = queue.event_reader();
-    reader.follow(default_queue()).await.unwrap();
+    reader.follow(first()).await.unwrap();
     let read_on = tokio::time::timeout(
         Duration::from_millis(10),
         reader.next(Duration::from_secs(2)),
@@ -91,8 +96,8 @@ async fn events_carry_the_time_and_tell_of_deleted_jobs_and_drained_queues() {
     let id = submit(&queue, job()).await;
     queue.drain(&default_queue()).await.unwrap();
     queue.delete(id, Force::No, None).await.unwrap();
-    let name = default_queue();
-    let batch = queue.events_after(&name, EventId::BEGINNING).await.unwrap();
+    let part = first();
+    let batch = queue.events_after(&part, EventId::BEGINNING).await.unwrap();
     let told: Vec<_> = batch.entries.iter().map(|entry| entry.what).collect();
     let expected = [
         Happening::Moved(JobState::Waiting),
@@ -115,12 +120,12 @@ async fn a_reader_that_comes_back_goes_on_where_it_was() {
         for _ in 0..70 {
             expected.push((submit(&queue, job()).await, JobState::Waiting));
         }
-        let batch = queue.events_after(&default_queue(), place).await.unwrap();
+        let batch = queue.events_after(&first(), place).await.unwrap();
         assert!(!batch.gap);
         seen.extend(moves(&batch));
         place = batch.last;
     }
-    let rest = queue.events_after(&default_queue(), place).await.unwrap();
+    let rest = queue.events_after(&first(), place).await.unwrap();
     assert!(rest.entries.is_empty() && !rest.gap && !rest.more);
     assert_eq!(seen, expected);
     queue.close().await;
@@ -130,10 +135,10 @@ async fn a_reader_that_comes_back_goes_on_where_it_was() {
 async fn whoever_comes_too_late_is_told_of_a_gap() {
     let queue = TestQueue::new();
     submit(&queue, job()).await;
-    let name = default_queue();
-    let first = queue.events_after(&name, EventId::BEGINNING).await.unwrap();
+    let part = first();
+    let first = queue.events_after(&part, EventId::BEGINNING).await.unwrap();
     let mut reader = queue.event_reader();
-    reader.follow(name.clone()).await.unwrap();
+    reader.follow(part.clone()).await.unwrap();
     // One entry each, more than a stream keeps.
     for _ in 0..40 {
         let each = (0..100).map(|_| queue.submit(job()));
@@ -146,9 +151,9 @@ async fn whoever_comes_too_late_is_told_of_a_gap() {
         (first.last, "a place"),
         (EventId::BEGINNING, "the beginning"),
     ] {
-        let late = queue.events_after(&name, place).await.unwrap();
+        let late = queue.events_after(&part, place).await.unwrap();
         assert!(late.gap && late.more, "behind {what}");
-        let next = queue.events_after(&name, late.last).await.unwrap();
+        let next = queue.events_after(&part, late.last).await.unwrap();
         assert!(!next.gap && !next.entries.is_empty(), "behind {what}");
     }
     let followed = reader.next(Duration::from_secs(2)).await.unwrap();

@@ -32,6 +32,7 @@ mod layout;
 mod list;
 mod logs;
 mod measure;
+mod partitions;
 mod pause;
 mod promote;
 mod promote_now;

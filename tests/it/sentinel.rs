@@ -9,7 +9,7 @@ use jobflow::testing::{
 };
 use jobflow::{
     ClaimedJob, Code, ControlMessage, ControlReader, Durability, JobId, JobQueue, JobState,
-    Outcome, QueueConfig, WorkerBeat, WorkerSignal,
+    Outcome, Partition, QueueConfig, WorkerBeat, WorkerSignal,
 };
 use tokio::time::timeout;
 
@@ -216,7 +216,10 @@ async fn those_who_wait_and_listen_go_on_at_the_new_master() {
     connected(&mut reader).await;
     let mut waiter = queue.waiter(&[default_queue()]);
     let mut events = queue.event_reader();
-    events.follow(default_queue()).await.unwrap();
+    events
+        .follow(Partition::first(default_queue()))
+        .await
+        .unwrap();
     waiter
         .wait(Duration::from_millis(1), std::future::pending())
         .await

@@ -49,6 +49,7 @@ async fn every_setting_is_shown_and_goes_back_to_its_default() {
         timeout: Some(LEASE),
         backoff: Some(backoff),
         durability: Some(Durability::Fsync),
+        partitions: None,
     };
     assert_eq!(numbers(&queue).await.control.settings, expected);
     let back = [

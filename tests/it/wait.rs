@@ -100,7 +100,7 @@ async fn brought_along(
         worker: WORKER,
     };
     let claimed = waiter.wait_and_claim(claim, at_most, interrupt).await;
-    claimed.unwrap()
+    claimed.unwrap().1
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_sleeper_has_the_job_though_the_script_was_lost_meanwhile() {
         worker: "w",
     };
     let claimed = waiter.wait_and_claim(claim, LEASE, pending());
-    assert_eq!(claimed.await.unwrap().jobs[0].id, id);
+    assert_eq!(claimed.await.unwrap().1.jobs[0].id, id);
     assert_sound(&queue).await;
 }
 

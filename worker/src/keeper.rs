@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use jobflow::{ControlMessage, Error, JobQueue, Pulse, QueueName, Result, WorkerBeat};
+use jobflow::{ControlMessage, Error, JobQueue, Partition, Pulse, Result, WorkerBeat};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -140,10 +140,10 @@ impl Keep {
 
     async fn extend_all(&self) {
         loop {
-            let held = self.crew.leases.by_queue();
+            let held = self.crew.leases.by_partition();
             let calls = held
                 .into_iter()
-                .map(|(name, leases)| self.extend(name, leases));
+                .map(|(part, leases)| self.extend(part, leases));
             let round = async { join_all(calls).await.into_iter().collect() };
             let pause = match self.extends.round::<()>(round).await {
                 Ok(()) => self.lease / 3,
@@ -153,14 +153,14 @@ impl Keep {
         }
     }
 
-    async fn extend(&self, name: QueueName, held: Vec<Arc<Lease>>) -> Result<()> {
+    async fn extend(&self, part: Partition, held: Vec<Arc<Lease>>) -> Result<()> {
         let tokens: Vec<_> = held
             .iter()
             .map(|lease| (lease.job().id, lease.job().token))
             .collect();
         // Before the call: Redis counts from a later instant, so this one is safe.
         let fence = Instant::now() + self.lease;
-        let extensions = self.queue.extend(&name, self.lease, &tokens).await?;
+        let extensions = self.queue.extend(part.queue(), self.lease, &tokens).await?;
         for (lease, extension) in held.iter().zip(extensions) {
             lease.take(extension, fence);
         }
@@ -217,7 +217,7 @@ impl Keep {
                 let held = self.crew.leases.of(&ids);
                 let calls = held
                     .into_iter()
-                    .map(|(name, leases)| self.extend(name, leases));
+                    .map(|(part, leases)| self.extend(part, leases));
                 if join_all(calls).await.iter().any(Result::is_err) {
                     self.look_again.notify_one();
                 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jobflow::{ClaimedJob, Extension, JobId, LeaseToken, QueueName, RunningJob};
+use jobflow::{ClaimedJob, Extension, JobId, LeaseToken, Partition, RunningJob};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::CancelReason;
@@ -107,7 +107,8 @@ impl Lease {
 }
 
 type Key = (JobId, LeaseToken);
-type ByQueue = HashMap<QueueName, Vec<Arc<Lease>>>;
+/// One that can not be reached must not keep the others from being extended.
+type ByPartition = HashMap<Partition, Vec<Arc<Lease>>>;
 
 /// The leases this worker holds.
 #[derive(Debug, Default)]
@@ -180,27 +181,26 @@ impl Leases {
     }
 
     /// The leases to extend.
-    pub(crate) fn by_queue(&self) -> ByQueue {
-        self.by_queue_where(|_| true)
+    pub(crate) fn by_partition(&self) -> ByPartition {
+        self.by_partition_where(|_| true)
     }
 
     /// Those of these jobs that are held.
-    pub(crate) fn of(&self, ids: &[JobId]) -> ByQueue {
-        self.by_queue_where(|lease| ids.contains(&lease.job.id))
+    pub(crate) fn of(&self, ids: &[JobId]) -> ByPartition {
+        self.by_partition_where(|lease| ids.contains(&lease.job.id))
     }
 
-    fn by_queue_where(&self, wanted: impl Fn(&Lease) -> bool) -> ByQueue {
-        let mut by_queue = ByQueue::new();
+    fn by_partition_where(&self, wanted: impl Fn(&Lease) -> bool) -> ByPartition {
+        let mut all = ByPartition::new();
         for lease in unpoisoned(&self.held)
             .values()
             .filter(|lease| !lease.is_lost() && wanted(lease))
         {
-            by_queue
-                .entry(lease.job.queue.clone())
+            all.entry(Partition::of(&lease.job.queue, lease.job.id))
                 .or_default()
                 .push(lease.clone());
         }
-        by_queue
+        all
     }
 
     /// Gives up the leases that ran out and says when the next one does.

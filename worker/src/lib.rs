@@ -71,9 +71,9 @@ mod execute;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod keeper;
+mod lanes;
 mod lease;
 mod measured;
-mod resting;
 mod run;
 mod seal;
 

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use jobflow::{Claim, Claimed, JobQueue, QueueName, Result, Waiter};
+use jobflow::{Claim, Claimed, Error, JobQueue, Partition, QueueName, Result, Waiter, Woken};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::execute::{self, Crew};
-use crate::resting::Resting;
+use crate::lanes::{LONGEST_WAIT, Lanes};
 use crate::trouble::Trouble;
 
 /// The most jobs one claim call gives.
@@ -31,15 +31,18 @@ pub(crate) fn claim_size(concurrency: usize) -> usize {
 /// and where every write waits for the disk they wait together.
 const AT_ONCE: usize = 2;
 
-/// A wake-up can get lost; a worker never sleeps longer than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
 /// A claim that is sent along with a wait may be as old as the wait when it is
 /// answered; a lease has to be long beside that.
 const LEASE_TO_WAIT_WITH: Duration = Duration::from_secs(6);
 
-/// How often a worker that does not claim looks after its queues.
+/// How often a worker that does not claim looks after its queues, and after how
+/// many partitions at a time.
 const TEND_EVERY: Duration = Duration::from_secs(1);
+const TENDED: usize = 4;
+
+/// How long a worker of several partitions that can not wait for work rests
+/// before it looks for some.
+const DEAF: Duration = Duration::from_millis(250);
 
 /// The claiming half of a worker.
 pub(crate) struct Claimer {
@@ -51,7 +54,7 @@ pub(crate) struct Claimer {
     pub(crate) claim_size: usize,
     pub(crate) crew: Arc<Crew>,
     pub(crate) attempts: TaskTracker,
-    pub(crate) resting: Resting,
+    pub(crate) lanes: Lanes,
 }
 
 /// What a round of claims left.
@@ -174,35 +177,35 @@ impl Claimer {
     /// Keeps the queues in order while nothing is claimed: what claims do on their
     /// way is not left undone because every handler takes long or the worker is quiet.
     async fn tend_queues(&self) -> Infallible {
+        let mut turn: usize = rand::random_range(0..TENDED);
         loop {
             tokio::time::sleep(TEND_EVERY.mul_f64(rand::random_range(0.75..1.0))).await;
-            for name in &self.queues {
+            // Of many partitions some at a time: other workers tend them, too.
+            let lanes = self.lanes.all(turn);
+            turn = turn.wrapping_add(TENDED);
+            for part in lanes.iter().take(self.queues.len().max(TENDED)) {
                 let tended = async {
-                    self.queue.promote(name).await?;
-                    self.queue.reap(name).await
+                    self.queue.promote_in(part).await?;
+                    self.queue.reap_in(part).await
                 };
                 if let Err(error) = tended.await {
-                    tracing::debug!(queue = %name, %error, "a worker that does not claim can not tend its queue");
+                    tracing::debug!(queue = %part, %error, "a worker that does not claim can not tend its queue");
                 }
             }
         }
     }
 
-    /// Asks each queue for jobs until the slots are taken. Each turn begins
-    /// with another queue, so that a full one does not starve the rest. Fails
-    /// when no queue could be asked.
+    /// Asks each lane that may have jobs until the slots are taken. Each turn
+    /// begins with another one, so that a full one does not starve the rest. Fails
+    /// when none could be asked.
     async fn claim_round(&self, turn: usize, mut slots: OwnedSemaphorePermit) -> Result<Round> {
-        let mut next_due = None;
-        let mut drained = true;
         let mut failed = None;
         let mut answered = false;
-        let (later, first) = self.queues.split_at(turn % self.queues.len());
-        for name in first.iter().chain(later) {
-            if let Some(until) = self.resting.until(name) {
-                next_due = next_due.into_iter().chain([until]).min();
-                continue;
-            }
-            let claim = self.claim(name, &slots);
+        self.lanes.look(&self.queue).await;
+        let only = self.lanes.only();
+        let ripe = only.map_or_else(|| self.lanes.ripe(turn), |only| vec![only]);
+        for part in &ripe {
+            let claim = self.claim(part, &slots);
             if claim.limit == 0 {
                 return Ok(Round::More);
             }
@@ -210,28 +213,42 @@ impl Claimer {
             let asked = Instant::now();
             let claimed = self
                 .queue
-                .claim(name, claim.limit, claim.lease, claim.worker)
+                .claim_from(part, claim.limit, claim.lease, claim.worker)
                 .await;
             let claimed = match claimed {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    tracing::debug!(queue = %name, %error, "a queue can not be asked for jobs");
-                    if self.queues.len() > 1 {
-                        self.resting.begin(name);
-                    }
+                    tracing::debug!(queue = %part, %error, "a queue can not be asked for jobs");
+                    self.lanes.rest(part);
                     failed = Some(error);
                     continue;
                 }
             };
             answered = true;
-            drained &= claimed.jobs.len() < claim.limit;
-            next_due = next_due.into_iter().chain(due_at(&claimed)).min();
+            self.settle(part, &claimed, claim.limit);
             self.start(claimed, asked, &mut slots);
         }
         match failed {
-            Some(error) if !answered => Err(error),
-            _ if drained => Ok(Round::Drained(next_due)),
-            _ => Ok(Round::More),
+            // Those that were not asked may be well.
+            Some(error) if !answered && ripe.len() >= self.lanes.count() => Err(error),
+            _ => Ok(self.left()),
+        }
+    }
+
+    /// Takes in what a claim of so many jobs says of its lane.
+    fn settle(&self, part: &Partition, claimed: &Claimed, limit: usize) {
+        if claimed.jobs.len() < limit {
+            self.lanes.is_empty_until(part, due_at(claimed));
+        } else {
+            self.lanes.has_more(part);
+        }
+    }
+
+    fn left(&self) -> Round {
+        if self.lanes.ripe(0).is_empty() {
+            Round::Drained(self.lanes.next_due())
+        } else {
+            Round::More
         }
     }
 
@@ -253,28 +270,36 @@ impl Claimer {
                 () = self.crew.posture.is_told_to_be_quiet() => {}
             }
         };
-        let [only] = &self.queues[..] else {
-            waiter.wait(at_most, interrupt).await?;
+        let Some(only) = self.lanes.only() else {
+            match waiter.wait(at_most, interrupt).await {
+                Ok(woken) => self.lanes.heard(&woken),
+                Err(error) => self.deaf(&error, stop).await,
+            }
             return Ok(Round::More);
         };
         if self.lease < LEASE_TO_WAIT_WITH {
             waiter.wait(at_most, interrupt).await?;
             return Ok(Round::More);
         }
-        let claim = self.claim(only, &slots);
-        let claimed = waiter.wait_and_claim(claim, at_most, interrupt).await?;
-        let (drained, next_due) = (claimed.jobs.len() < claim.limit, due_at(&claimed));
+        let claim = self.claim(&only, &slots);
+        let (woken, claimed) = waiter.wait_and_claim(claim, at_most, interrupt).await?;
+        self.settle(&only, &claimed, claim.limit);
         self.start(claimed, asked, &mut slots);
-        Ok(if drained {
-            Round::Drained(next_due)
-        } else {
-            Round::More
-        })
+        self.lanes.heard_beside(&only, woken);
+        self.lanes.look(&self.queue).await;
+        Ok(self.left())
     }
 
-    fn claim<'a>(&'a self, queue: &'a QueueName, slots: &OwnedSemaphorePermit) -> Claim<'a> {
+    /// Where workers wait there is nobody now; the jobs of other lanes go on.
+    async fn deaf(&self, error: &Error, stop: &CancellationToken) {
+        tracing::debug!(%error, "can not wait for work; looking for it");
+        let _ = tokio::time::timeout(DEAF, stop.cancelled()).await;
+        self.lanes.heard(&Woken::Anywhere);
+    }
+
+    fn claim<'a>(&'a self, part: &'a Partition, slots: &OwnedSemaphorePermit) -> Claim<'a> {
         Claim {
-            queue,
+            queue: part.queue(),
             limit: slots.num_permits().min(self.claim_size),
             lease: self.lease,
             worker: &self.worker,

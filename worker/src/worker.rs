@@ -17,7 +17,7 @@ use crate::builder::{Plan, WorkerBuilder};
 use crate::execute::{Crew, LEEWAY};
 use crate::health::Health;
 use crate::keeper::Keeper;
-use crate::resting::Resting;
+use crate::lanes::Lanes;
 use crate::run::{Claimer, claim_size};
 use crate::shutdown::{Steps, second_signal};
 use crate::stats::WorkerStats;
@@ -184,7 +184,7 @@ impl Worker {
             claim_size: claim_size(self.concurrency),
             crew: self.crew.clone(),
             attempts: self.attempts.clone(),
-            resting: Resting::default(),
+            lanes: Lanes::new(&self.queues),
         }
     }
 

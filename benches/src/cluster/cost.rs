@@ -20,9 +20,9 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// Commands and microseconds of one server.
 #[derive(Debug, Default, Clone, Copy)]
-struct Used {
-    commands: f64,
-    micros: f64,
+pub(super) struct Used {
+    pub(super) commands: f64,
+    pub(super) micros: f64,
     /// In and out of the server, what its replica gets left out.
     bytes: f64,
 }
@@ -88,7 +88,7 @@ pub(super) async fn run(jobs: usize) -> Result<()> {
     Ok(())
 }
 
-async fn measure(
+pub(super) async fn measure(
     queue: &JobQueue,
     names: &[QueueName],
     servers: &[&TestRedis],
@@ -169,7 +169,7 @@ fn used(server: &TestRedis) -> Result<Used> {
     Ok(used)
 }
 
-fn per_job(used: &[Used], jobs: usize) -> Used {
+pub(super) fn per_job(used: &[Used], jobs: usize) -> Used {
     let sum = |what: fn(&Used) -> f64| used.iter().map(what).sum::<f64>() / number(jobs as u64);
     Used {
         commands: sum(|used| used.commands),

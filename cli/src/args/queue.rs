@@ -106,7 +106,8 @@ Examples:
 Examples:
   jobflow-cli queue set mail --max-waiting 100000 --keep-failed 10000,30d
   jobflow-cli queue set mail --max-waiting default --backoff 1s,2,1h
-  jobflow-cli queue set mail --durability replicated")]
+  jobflow-cli queue set mail --durability replicated
+  jobflow-cli queue set mail --partitions 16")]
 pub(crate) struct Settings {
     pub(crate) queue: QueueName,
 
@@ -143,6 +144,11 @@ pub(crate) struct Settings {
     /// fsync or replicated.
     #[arg(long, value_name = "CLASS", group = "setting", value_parser = setting(durability))]
     pub(crate) durability: Option<Setting<Durability>>,
+
+    /// Over how many partitions the jobs are spread, 1 to 64; in a cluster they
+    /// are on several servers.
+    #[arg(long, value_name = "N", group = "setting", value_parser = setting(partitions))]
+    pub(crate) partitions: Option<Setting<i32>>,
 }
 
 /// What becomes of a setting.
@@ -166,6 +172,12 @@ fn setting<T, E: ToString>(
 fn durability(text: &str) -> Result<Durability, String> {
     Durability::from_str(text, false)
         .map_err(|_| "must be memory, fsync, replicated or default".to_owned())
+}
+
+fn partitions(text: &str) -> Result<i32, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=64).contains(number));
+    number.ok_or_else(|| "must be 1 to 64".to_owned())
 }
 
 fn attempts(text: &str) -> Result<i32, String> {

@@ -120,6 +120,21 @@ fn jobs_of(queue: &proto::Queue) -> u64 {
 async fn set(client: &Client, args: Settings) -> Result<proto::Queue> {
     let before = client.get_queue(args.queue.as_str()).await?;
     let old = before.settings.unwrap_or_default();
+    let (settings, paths) = changed(args, &old);
+    let request = UpdateQueueRequest {
+        queue: Some(proto::Queue {
+            name: before.name,
+            settings: Some(settings),
+            ..proto::Queue::default()
+        }),
+        update_mask: Some(FieldMask { paths }),
+        etag: before.etag,
+    };
+    client.update_queue(&request).await
+}
+
+/// The settings that are given, and their paths.
+fn changed(args: Settings, old: &QueueSettings) -> (QueueSettings, Vec<String>) {
     let mut paths = Vec::new();
     let mut settings = QueueSettings::default();
     let completed = merged(args.keep_completed, old.completed_retention);
@@ -161,19 +176,16 @@ async fn set(client: &Client, args: Settings) -> Result<proto::Queue> {
         Setting::To(limit) => Setting::To(proto::duration(limit)),
     });
     apply("timeout", timeout, &mut settings.timeout, &mut paths);
+    apply(
+        "partitions",
+        args.partitions,
+        &mut settings.partitions,
+        &mut paths,
+    );
     let mut durability = None;
     apply("durability", args.durability, &mut durability, &mut paths);
     settings.durability = durability.map_or(0, |class| proto::Durability::from(class).into());
-    let request = UpdateQueueRequest {
-        queue: Some(proto::Queue {
-            name: before.name,
-            settings: Some(settings),
-            ..proto::Queue::default()
-        }),
-        update_mask: Some(FieldMask { paths }),
-        etag: before.etag,
-    };
-    client.update_queue(&request).await
+    (settings, paths)
 }
 
 /// Puts a setting that is given into its field and its path into the mask.

@@ -48,7 +48,26 @@ pub(crate) struct Queue<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     etag: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<Partitions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rates: Option<Rates>,
+}
+
+#[derive(Serialize)]
+struct Partitions {
+    count: i32,
+    surplus: Vec<i32>,
+    unreachable: Vec<i32>,
+}
+
+impl From<&proto::QueuePartitions> for Partitions {
+    fn from(partitions: &proto::QueuePartitions) -> Self {
+        Self {
+            count: partitions.count,
+            surplus: partitions.surplus.clone(),
+            unreachable: partitions.unreachable.clone(),
+        }
+    }
 }
 
 impl<'a> Queue<'a> {
@@ -62,6 +81,7 @@ impl<'a> Queue<'a> {
             draining: queue.draining,
             settings: queue.settings.map(Settings::from),
             etag: &queue.etag,
+            partitions: queue.partitions.as_ref().map(Partitions::from),
             rates: None,
         }
     }
@@ -113,6 +133,8 @@ struct Settings {
     backoff: Option<Backoff>,
     #[serde(skip_serializing_if = "Option::is_none")]
     durability: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +155,7 @@ impl From<proto::QueueSettings> for Settings {
             max_attempts: settings.max_attempts,
             timeout: text(settings.timeout),
             durability: durability(settings.durability()),
+            partitions: settings.partitions,
             backoff: settings.backoff.map(Backoff::from),
         }
     }
@@ -229,6 +252,7 @@ fn one(queue: &proto::Queue) -> String {
             "durability",
             durability(settings.durability()).map(str::to_owned),
         ),
+        ("partitions", queue.partitions.as_ref().and_then(partitions)),
     ];
     lines.extend(rest.map(|(name, value)| (name.to_owned(), value)));
     let lines: Vec<_> = lines
@@ -245,11 +269,35 @@ pub(crate) fn note(queue: &proto::Queue) -> String {
         "" => "paused".to_owned(),
         kind => format!("paused: {}", printable(kind)),
     });
-    let notes: Vec<_> = draining.into_iter().chain(pauses).collect();
+    let partitions = queue.partitions.as_ref();
+    let out_of_reach = partitions.map_or(0, |partitions| partitions.unreachable.len());
+    let unreachable = (out_of_reach > 0).then(|| format!("{out_of_reach} partitions unreachable"));
+    let notes: Vec<_> = unreachable
+        .into_iter()
+        .chain(draining)
+        .chain(pauses)
+        .collect();
     match notes.is_empty() {
         true => String::new(),
         false => format!("{CARE}{}{CARE:#}", notes.join(", ")),
     }
+}
+
+/// How many there are, and which are not as they should be; nothing for one alone.
+fn partitions(partitions: &proto::QueuePartitions) -> Option<String> {
+    let numbers = |what: &str, all: &[i32]| {
+        let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+        (!all.is_empty()).then(|| format!("{what}: {}", all.join(" ")))
+    };
+    let odd = [
+        numbers("worked off", &partitions.surplus),
+        numbers("unreachable", &partitions.unreachable),
+    ];
+    let odd: Vec<_> = odd.into_iter().flatten().collect();
+    (partitions.count > 1 || !odd.is_empty()).then(|| {
+        let parts = iter::once(count(i64::from(partitions.count))).chain(odd);
+        parts.collect::<Vec<_>>().join(", ")
+    })
 }
 
 fn pause(pause: &proto::Pause) -> String {

@@ -277,6 +277,7 @@ mod tests {
             oldest_waiting: None,
             control: QueueControl::default(),
             measured: Measures::default(),
+            partitions: jobflow::PartitionsSnapshot::default(),
         }
     }
 

@@ -11,8 +11,9 @@ use super::{
     BulkAction, BulkFailure, BulkOperation, BulkState, BulkTarget, KEPT, MAX_KEPT, NewBulk,
 };
 use crate::error::{Error, Result};
-use crate::job::{JobId, QueueName, StoreTime};
+use crate::job::{JobId, StoreTime};
 use crate::keys;
+use crate::partition::Partition;
 use crate::queue::{JobCount, JobQueue};
 
 /// How many failures are told.
@@ -37,10 +38,10 @@ pub(super) struct Record {
     pub(super) created_ms: u64,
     #[prost(string, tag = "8")]
     pub(super) request_entry: String,
-    /// The queues that it goes through, in this order.
+    /// The partitions that it goes through, in this order.
     #[prost(string, repeated, tag = "9")]
     pub(super) queues: Vec<String>,
-    /// One of ids: those of each queue, 16 bytes each.
+    /// One of ids: those of each partition, 16 bytes each.
     #[prost(btree_map = "string, bytes", tag = "10")]
     pub(super) ids: BTreeMap<String, Vec<u8>>,
     /// Those that no queue had.
@@ -97,7 +98,7 @@ impl Record {
     }
 
     /// The ids by their queues, those that are nowhere under `None`.
-    pub(super) fn set_ids(&mut self, placed: BTreeMap<Option<QueueName>, Vec<JobId>>) {
+    pub(super) fn set_ids(&mut self, placed: BTreeMap<Option<Partition>, Vec<JobId>>) {
         for (queue, ids) in placed {
             let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
             match queue {
@@ -258,7 +259,7 @@ impl JobQueue {
             .map(|operation| (0, operation.failures.len() as u64))
             .collect();
         for queue in queues {
-            let keys = self.core.keys(&QueueName::new(queue)?);
+            let keys = self.core.keys(&Partition::parse(queue)?);
             let mut get = ::redis::cmd("HMGET");
             get.arg(keys.bulk());
             for operation in &*operations {
@@ -319,7 +320,7 @@ impl JobQueue {
         let namespace = &self.core.config.namespace;
         let (id, bulks) = (id.to_string(), keys::bulks(namespace));
         for queue in &record.queues {
-            let keys = self.core.keys(&QueueName::new(queue)?);
+            let keys = self.core.keys(&Partition::parse(queue)?);
             let mut fields = ::redis::cmd("HDEL");
             fields.arg(keys.bulk());
             for field in ["cursor", "changed", "skipped", "failures"] {
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     fn failures_are_read_as_the_scripts_write_them() {
-        let queue = QueueName::default();
+        let queue = crate::job::QueueName::default();
         let (a, b) = (JobId::generate(&queue), JobId::generate(&queue));
         let mut packed = Vec::new();
         for (id, reason) in [(a, "JOB_NOT_FOUND"), (b, "INVALID_STATE_TRANSITION failed")] {

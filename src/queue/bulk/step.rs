@@ -9,8 +9,9 @@ use super::record::Record;
 use super::{BulkOperation, BulkState};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::job::{JobId, QueueName, StoreTime};
+use crate::job::{JobId, StoreTime};
 use crate::keys;
+use crate::partition::Partition;
 use crate::queue::change::{Change, MAX_CHANGES};
 use crate::queue::list::{Columns, Order, Plan, Position, Walk};
 use crate::queue::{BulkStep, JobQueue};
@@ -29,8 +30,8 @@ pub(crate) struct BulkRun {
     change: Change,
     /// Of one by filter.
     plan: Option<Plan>,
-    /// Queues that are left; the last is gone through now.
-    left: Vec<QueueName>,
+    /// Partitions that are left; the last is gone through now.
+    left: Vec<Partition>,
 }
 
 /// What came of a step.
@@ -61,7 +62,7 @@ impl JobQueue {
         };
         let mut left = Vec::new();
         for queue in record.queues.iter().rev() {
-            left.push(QueueName::new(queue)?);
+            left.push(Partition::parse(queue)?);
         }
         Ok(BulkRun {
             id: id.to_owned(),
@@ -75,15 +76,16 @@ impl JobQueue {
     /// Where the ids are; those that are nowhere stand under `None`.
     pub(super) async fn place_ids(
         &self,
-        queues: &[QueueName],
+        all: &[Partition],
         ids: &[JobId],
-    ) -> Result<BTreeMap<Option<QueueName>, Vec<JobId>>> {
+    ) -> Result<BTreeMap<Option<Partition>, Vec<JobId>>> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         ids.dedup();
         let mut placed = BTreeMap::<_, Vec<_>>::new();
-        for queue in queues {
-            let plan = Plan::of_ids(ids.iter().filter(|id| id.may_belong_to(queue)).copied());
+        for queue in all {
+            let here = ids.iter().filter(|id| queue.may_have(**id));
+            let plan = Plan::of_ids(here.copied());
             let mut walk = Walk::new(self, &plan, vec![queue.clone()], Position::default());
             while walk.current().is_some() {
                 let passed = walk.step(usize::MAX).await?;
@@ -134,7 +136,7 @@ impl BulkRun {
         };
         crate::failpoint!("bulk.found");
         let done = queue
-            .change_jobs(&name, &self.change, &ids, Some(&step))
+            .change_in(&name, &self.change, &ids, Some(&step))
             .await?;
         crate::failpoint!("bulk.changed");
         // Overtaken by another server, whose turn it is to wait.
@@ -142,7 +144,7 @@ impl BulkRun {
         Ok(Stepped::Again(self.pause(count)))
     }
 
-    async fn cursor(&self, queue: &JobQueue, name: &QueueName) -> Result<String> {
+    async fn cursor(&self, queue: &JobQueue, name: &Partition) -> Result<String> {
         let mut get = ::redis::cmd("HGET");
         get.arg(queue.core.keys(name).bulk())
             .arg(keys::bulk_field(&self.id, "cursor"));
@@ -155,7 +157,7 @@ impl BulkRun {
         &self,
         queue: &JobQueue,
         plan: &Plan,
-        name: &QueueName,
+        name: &Partition,
         cursor: &str,
     ) -> Result<(Vec<JobId>, String)> {
         let start = Position::read(cursor, &self.id).map_err(|_| self.lost())?;
@@ -168,11 +170,11 @@ impl BulkRun {
     }
 
     /// The next of the ids that were named.
-    fn named(&self, name: &QueueName, cursor: &str) -> Result<(Vec<JobId>, String)> {
+    fn named(&self, name: &Partition, cursor: &str) -> Result<(Vec<JobId>, String)> {
         let all = self
             .record
             .ids
-            .get(name.as_str())
+            .get(&name.to_string())
             .map_or(&[][..], Vec::as_slice);
         let from = match cursor {
             "" => 0,

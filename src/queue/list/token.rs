@@ -7,17 +7,18 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::fingerprint::fnv1a;
-use crate::job::{JobId, QueueName};
+use crate::job::JobId;
+use crate::partition::Partition;
 
 /// A place between two jobs of a walk.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Position {
-    /// Queues before this one are done.
-    pub(crate) queue: Option<QueueName>,
+    /// Partitions before this one are done.
+    pub(crate) queue: Option<Partition>,
     pub(crate) place: Place,
 }
 
-/// A place between two jobs of one queue.
+/// A place between two jobs of one partition.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Place {
     #[default]
@@ -80,7 +81,7 @@ impl Position {
     pub(crate) fn write(&self, scope: &str) -> String {
         let mut packed = Packed::default();
         if let Some(queue) = &self.queue {
-            queue.as_str().clone_into(&mut packed.queue);
+            packed.queue = queue.to_string();
         }
         match &self.place {
             Place::Start => {}
@@ -124,7 +125,7 @@ impl Position {
         }
         let queue = match packed.queue.as_str() {
             "" => None,
-            queue => Some(QueueName::new(queue).ok()?),
+            queue => Some(Partition::parse(queue).ok()?),
         };
         let surplus: Option<Vec<_>> = packed.surplus.chunks(16).map(JobId::from_slice).collect();
         let (surplus, floor) = (surplus?, JobId::from_slice(&packed.floor));
@@ -162,8 +163,8 @@ mod tests {
     use super::*;
 
     fn positions() -> Vec<Position> {
-        let queue = QueueName::new("mail").unwrap();
-        let id = JobId::generate(&queue);
+        let queue = Partition::parse("mail/3").unwrap();
+        let id = JobId::generate_in(&queue);
         let scan = |cursor, floor, surplus| Place::Scan {
             cursor,
             floor,

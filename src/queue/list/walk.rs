@@ -2,8 +2,9 @@
 //! any two jobs, and nothing of it is kept in the store.
 
 use crate::error::Result;
-use crate::job::{JobId, QueueName};
+use crate::job::JobId;
 use crate::lua::{self, Call};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::list::plan::Source;
 use crate::queue::list::row::{Found, Row};
@@ -20,12 +21,12 @@ const STEP_BYTES: usize = 512 * 1024;
 /// What a step costs at the least, in jobs.
 const STEP_COST: usize = 50;
 
-/// A walk through the jobs of some queues.
+/// A walk through the jobs of some partitions.
 pub(crate) struct Walk<'a> {
     queue: &'a JobQueue,
     plan: &'a Plan,
     /// Those that are left; the last is walked now.
-    left: Vec<QueueName>,
+    left: Vec<Partition>,
     place: Place,
     scan_size: usize,
 }
@@ -37,14 +38,14 @@ pub(crate) struct Passed {
 }
 
 impl<'a> Walk<'a> {
-    /// Through these queues, in their order, from a position on.
+    /// Through these partitions, in their order, from a position on.
     pub(crate) fn new(
         queue: &'a JobQueue,
         plan: &'a Plan,
-        mut queues: Vec<QueueName>,
+        mut queues: Vec<Partition>,
         start: Position,
     ) -> Self {
-        queues.retain(|name| plan.filter.may_mean_queue(name));
+        queues.retain(|part| plan.filter.may_mean_queue(part.queue()));
         let mut place = Place::Start;
         if let Some(at) = start.queue {
             queues.retain(|name| *name >= at);
@@ -70,8 +71,8 @@ impl<'a> Walk<'a> {
         Some(Position { queue, place })
     }
 
-    /// The queue that it goes through; `None` at the end.
-    pub(crate) fn current(&mut self) -> Option<&QueueName> {
+    /// The partition that it goes through; `None` at the end.
+    pub(crate) fn current(&mut self) -> Option<&Partition> {
         if self.place == Place::End {
             self.left.pop();
             self.place = Place::Start;
@@ -117,7 +118,7 @@ impl<'a> Walk<'a> {
 
     async fn named(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         ids: &[JobId],
         place: Place,
     ) -> Result<(Vec<Passed>, Place)> {
@@ -125,20 +126,20 @@ impl<'a> Walk<'a> {
             Place::Behind { id: last, .. } => **id > last,
             _ => true,
         };
-        let left = ids.iter().filter(|id| id.may_belong_to(queue));
+        let left = ids.iter().filter(|id| queue.may_have(**id));
         let left: Vec<_> = left.filter(is_left).copied().collect();
         if left.is_empty() {
             return Ok((Vec::new(), Place::End));
         }
         let found = self.read_ids(queue, &left).await?;
-        let rows = found.rows(queue, self.plan.columns);
+        let rows = found.rows(queue.queue(), self.plan.columns);
         let is_end = found.read >= left.len();
         Ok(behind_each(rows, |row| place_behind(row, 0.0), is_end))
     }
 
     async fn in_set(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         name: &str,
         down: bool,
         place: Place,
@@ -150,7 +151,7 @@ impl<'a> Walk<'a> {
             _ => call.arg("").arg(""),
         };
         let found: Found = call.run(&self.queue.core.store).await?;
-        let rows = found.rows(queue, self.plan.columns);
+        let rows = found.rows(queue.queue(), self.plan.columns);
         let is_end = found.ids < MAX_STEP && found.read >= found.ids;
         Ok(behind_each(
             rows,
@@ -161,7 +162,7 @@ impl<'a> Walk<'a> {
 
     async fn scanned(
         &mut self,
-        queue: &QueueName,
+        queue: &Partition,
         active: bool,
         place: Place,
         wanted: usize,
@@ -195,10 +196,10 @@ impl<'a> Walk<'a> {
             let next = &unread[..unread.len().min(MAX_STEP)];
             let part = self.read_ids(queue, next).await?;
             let is_end = part.read >= unread.len();
-            let rows = part.rows(queue, self.plan.columns);
+            let rows = part.rows(queue.queue(), self.plan.columns);
             return Ok(behind_each(rows, floor_at, is_end));
         }
-        let mut rows = found.rows(queue, self.plan.columns);
+        let mut rows = found.rows(queue.queue(), self.plan.columns);
         rows.retain(|row| floor.is_none_or(|floor| row.id > floor));
         if is_whole {
             rows.sort_unstable_by_key(|row| row.id);
@@ -211,18 +212,18 @@ impl<'a> Walk<'a> {
     /// Those that an earlier step found.
     async fn surplus(
         &self,
-        queue: &QueueName,
+        queue: &Partition,
         cursor: u64,
         floor: Option<JobId>,
         surplus: &[JobId],
     ) -> Result<(Vec<Passed>, Place)> {
         let next = &surplus[..surplus.len().min(MAX_STEP)];
         let found = self.read_ids(queue, next).await?;
-        let rows = found.rows(queue, self.plan.columns);
+        let rows = found.rows(queue.queue(), self.plan.columns);
         Ok(behind_surplus(rows, surplus, cursor, floor))
     }
 
-    async fn read_ids(&self, queue: &QueueName, ids: &[JobId]) -> Result<Found> {
+    async fn read_ids(&self, queue: &Partition, ids: &[JobId]) -> Result<Found> {
         let mut call = self.call(queue, ids.len(), "ids");
         for id in ids {
             call.arg(id.as_bytes());
@@ -230,7 +231,7 @@ impl<'a> Walk<'a> {
         call.run(&self.queue.core.store).await
     }
 
-    fn call(&self, queue: &QueueName, most: usize, how: &str) -> Call {
+    fn call(&self, queue: &Partition, most: usize, how: &str) -> Call {
         let mut call = Call::new(&lua::LIST, &self.queue.core.keys(queue));
         call.arg(self.plan.columns.letters())
             .arg(most)

@@ -1,32 +1,40 @@
-//! The call of `submit.lua` or `replace.lua`: some jobs of one queue.
+//! The call of `submit.lua` or `replace.lua`: some jobs of one partition.
 
 use bytes::Bytes;
 
 use super::{Prepared, Submitted};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
-use crate::job::{JobId, QueueName, StoreTime};
+use crate::job::{JobId, StoreTime};
 use crate::keys::{self, QueueKeys};
 use crate::lua::{self, Call};
 use crate::options::{KeyScope, OnConflict, Priority, RunAt, StartLimit};
+use crate::partition::Partition;
 use crate::queue::Core;
 use crate::redis::Exclusive;
 use crate::spec::{Spec, millis};
 
-/// Jobs of one queue and one durability, by their places in a batch.
+/// Jobs of one partition and one durability, by their places in a batch.
 pub(super) struct Chunk {
-    pub(super) queue: QueueName,
+    pub(super) queue: Partition,
     pub(super) places: Vec<usize>,
+    /// Of the spread by which they were placed.
+    pub(super) epoch: String,
+    /// Their keys are held here, by an earlier spread.
+    pub(super) bound: bool,
     /// The durability of the queue by which it was made.
     pub(super) found: Option<Durability>,
 }
 
 /// What became of the jobs of a chunk.
 pub(super) enum Answer {
-    Verdicts(Vec<Result<Submitted>>),
-    /// Nothing was stored: the queue has another durability now.
+    Verdicts(Vec<Verdict>),
+    /// Nothing was stored: the queue has another durability now, or is spread otherwise.
     Moved,
 }
+
+/// What became of a job; none when its key is not held any more where it was sent.
+pub(super) type Verdict = Option<Result<Submitted>>;
 
 /// How much the script has to look at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,12 +56,7 @@ fn extras(prepared: &Prepared) -> Vec<u8> {
         RunAt::After(delay) => (1, millis(delay)),
         RunAt::At(time) => (2, time.0),
     };
-    // A request that carries a key can be repeated under that; it needs no second entry.
-    let entry = match (&job.idempotency_key, job.request_id) {
-        (Some(key), _) => keys::idempotency_entry(key),
-        (None, Some(request_id)) => keys::request_entry(request_id),
-        (None, None) => String::new(),
-    };
+    let entry = prepared.entry().unwrap_or_default();
     let rider = rider(prepared);
     if job.priority == Priority::default() && clock == 0 && entry.is_empty() && rider.is_empty() {
         return Vec::new();
@@ -92,15 +95,20 @@ fn rider(prepared: &Prepared) -> Vec<u8> {
     .concat()
 }
 
-/// Stores the jobs of a chunk on the shared connection.
+/// Stores the jobs of a chunk on the shared connection. Says whether an answer
+/// was lost, so that they may be stored whatever else is said.
 pub(super) async fn submit_shared(
     core: &Core,
     jobs: &[Prepared],
     chunk: &Chunk,
-    first: bool,
+    was_lost: &mut bool,
 ) -> Result<Answer> {
-    let fresh = first && chunk.places.iter().all(|at| jobs[*at].fresh);
-    let mode = if fresh { Mode::Fresh } else { Mode::Check };
+    let is_new = |at: &usize| jobs[*at].fresh && !jobs[*at].sent;
+    let mode = if chunk.places.iter().all(is_new) {
+        Mode::Fresh
+    } else {
+        Mode::Check
+    };
     let keys = core.register(&chunk.queue).await?;
     crate::failpoint!("submit.registered");
     let reply = match call(core, &keys, jobs, chunk, mode)
@@ -109,6 +117,7 @@ pub(super) async fn submit_shared(
     {
         // It may have been stored: from now on the ids must be looked for.
         Err(Error::StoreUnavailable) => {
+            *was_lost = true;
             call(core, &keys, jobs, chunk, Mode::Check)
                 .run_once(&core.store)
                 .await?
@@ -141,16 +150,19 @@ fn call(core: &Core, keys: &QueueKeys, jobs: &[Prepared], chunk: &Chunk, mode: M
     } else {
         Call::new(&lua::SUBMIT, keys)
     };
-    call.arg(match mode {
-        Mode::Fresh => "fresh",
-        Mode::Check => "check",
-        Mode::Fence => "fence",
+    call.arg(match (mode, chunk.bound) {
+        (Mode::Fresh, false) => "fresh",
+        (Mode::Check, false) => "check",
+        (Mode::Fresh | Mode::Check, true) => "bound",
+        (Mode::Fence, false) => "fence",
+        (Mode::Fence, true) => "bound fence",
     });
     call.arg(match chunk.found {
         _ if !of_chunk().any(Prepared::goes_by_queue) => "*",
         Some(class) => class.as_str(),
         None => "",
     });
+    call.arg(&chunk.epoch);
     for prepared in of_chunk() {
         call.arg(prepared.id.as_bytes())
             .arg(&Spec::encode(&prepared.job)[..])
@@ -178,36 +190,49 @@ pub(super) async fn is_moved(core: &Core, jobs: &[Prepared], chunk: &Chunk) -> R
 }
 
 /// Now, the place and id or error word of each job that was not created, the
-/// place and id of each that was replaced, and whether these are the queue's
-/// first jobs.
-type Reply = (u64, Vec<(usize, Bytes)>, Vec<(usize, Bytes)>, bool);
+/// place and id of each that was replaced, and [`FIRST`] and [`WOKEN`].
+type Reply = (u64, Vec<(usize, Bytes)>, Vec<(usize, Bytes)>, u8);
+/// These are the first jobs.
+const FIRST: u8 = 1;
+/// Nobody has been told of work here since there was none.
+const WOKEN: u8 = 2;
 
 async fn answer(core: &Core, jobs: &[Prepared], chunk: &Chunk, reply: Reply) -> Result<Answer> {
     crate::failpoint!("submit.stored");
-    let (now, told, replaced, first) = reply;
-    if let Some((0, word)) = told.first() {
-        let word = std::str::from_utf8(word).map_err(|_| odd_answer())?;
-        let found = (!word.is_empty()).then(|| word.parse()).transpose();
-        core.found_durability(&chunk.queue, found.map_err(|_| odd_answer())?);
+    let (now, told, replaced, signs) = reply;
+    if let [(0, durability), (0, spread), ..] = &told[..] {
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| odd_answer());
+        let (durability, spread) = (text(durability)?, text(spread)?);
+        let found = (!durability.is_empty()).then(|| durability.parse());
+        let found = found.transpose().map_err(|_| odd_answer())?;
+        core.found_durability(&chunk.queue, found);
+        core.found_spread(chunk.queue.queue(), spread)?;
         return Ok(Answer::Moved);
     }
-    if first {
+    if signs & FIRST > 0 {
         // The queue may have been deleted since this process made it known.
         core.forget_queue(&chunk.queue);
-        core.register(&chunk.queue).await?;
+        core.keys(&chunk.queue);
+        core.say(&chunk.queue).await?;
+    }
+    if signs & WOKEN > 0 {
+        core.bell.ring(&chunk.queue);
     }
     let now = StoreTime(now);
     let jobs: Vec<_> = chunk.places.iter().map(|at| &jobs[*at]).collect();
-    let mut results: Vec<_> = jobs.iter().map(|job| Ok(job.stored(now))).collect();
+    let mut results: Vec<_> = jobs.iter().map(|job| Some(Ok(job.stored(now)))).collect();
     for (place, verdict) in told {
         let at = place.wrapping_sub(1);
         let (Some(job), Some(result)) = (jobs.get(at), results.get_mut(at)) else {
             return Err(odd_answer());
         };
-        *result = not_created(job, &verdict, now);
+        *result = match &verdict[..] {
+            b"free" => None,
+            verdict => Some(not_created(job, verdict, now)),
+        };
     }
     for (place, id) in replaced {
-        let Some(Ok(submitted)) = results.get_mut(place.wrapping_sub(1)) else {
+        let Some(Some(Ok(submitted))) = results.get_mut(place.wrapping_sub(1)) else {
             return Err(odd_answer());
         };
         submitted.replaced = JobId::from_slice(&id);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::call::{Answer, Chunk, is_moved, submit_on};
+use super::call::{Answer, Chunk, Verdict, is_moved, submit_on};
 use super::{Prepared, Rejected, Submitted};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ async fn send_to(
         Answer::Verdicts(verdicts) => {
             let jobs = chunk.places.iter().map(|at| &jobs[*at]);
             let verdicts = jobs.zip(verdicts);
-            let verdicts = verdicts.map(|(job, verdict)| doubted(class, &why, job, verdict));
+            let verdicts = verdicts.map(|(job, verdict)| Some(doubted(class, &why, job, verdict?)));
             Ok(Answer::Verdicts(verdicts.collect()))
         }
     };
@@ -130,8 +130,9 @@ async fn attempt_on(
             answers.push(submit_on(core, own, jobs, chunk).await);
         }
     }
+    let is_there = |verdict: &Verdict| matches!(verdict, Some(Ok(_)));
     let is_stored =
-        |answer| matches!(answer, &Ok(Answer::Verdicts(ref all)) if all.iter().any(Result::is_ok));
+        |answer| matches!(answer, &Ok(Answer::Verdicts(ref all)) if all.iter().any(is_there));
     let doubt = if own.is_broken() {
         Some(CUT.to_owned())
     } else if answers.iter().any(is_stored) {
@@ -272,9 +273,9 @@ fn merged(first: Attempt, second: Attempt, chunks: &[Chunk]) -> Attempt {
 }
 
 /// A job that the first attempt created is no duplicate because the second finds it.
-fn first_told((before, after): (Result<Submitted>, Result<Submitted>)) -> Result<Submitted> {
+fn first_told((before, after): (Verdict, Verdict)) -> Verdict {
     match (before, after) {
-        (Ok(before), Ok(after)) if before.id == after.id => Ok(before),
+        (Some(Ok(before)), Some(Ok(after))) if before.id == after.id => Some(Ok(before)),
         (_, after) => after,
     }
 }

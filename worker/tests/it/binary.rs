@@ -99,8 +99,9 @@ async fn the_binary_runs_jobs_and_ends_in_order() {
     assert!(result.contains(r#""attempt":1"#), "{result}");
     let job = wait_until(&queue, catted, JobState::Completed).await;
     assert_eq!(job.result.unwrap().bytes, "payload");
-    let beat = &queue.snapshot().await.unwrap().workers[0].beat;
-    assert_eq!(beat.pid, child.id().unwrap());
+    let beat = async || queue.snapshot().await.unwrap().workers.pop();
+    let pid = wait_for("its beat", beat).await.beat.pid;
+    assert_eq!(pid, child.id().unwrap());
 
     let (code, log) = end(child, &["-TERM"]).await;
     assert_eq!(code, Some(0), "{log}");

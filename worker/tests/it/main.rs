@@ -17,6 +17,7 @@ mod health;
 mod http;
 mod leases;
 mod outcomes;
+mod partitions;
 mod report;
 mod seal;
 mod shutdown;

@@ -88,6 +88,7 @@ pub(super) async fn settings(server: &Server, refused: &mut Refusals) {
             ..proto::Backoff::default()
         }),
         durability: 9,
+        partitions: Some(65),
     };
     for (path, etag, expected) in [
         ("counts", "", "INVALID_FIELD update_mask"),
@@ -113,6 +114,11 @@ pub(super) async fn settings(server: &Server, refused: &mut Refusals) {
             "settings.durability",
             "",
             "INVALID_FIELD settings.durability",
+        ),
+        (
+            "settings.partitions",
+            "",
+            "INVALID_FIELD settings.partitions",
         ),
         (
             "settings.cancelled_retention",

@@ -1,0 +1,91 @@
+//! Take away partitions that a queue has no more, once they have no jobs.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::keys;
+use crate::lua::{self, Call};
+use crate::partition::{Partition, Spread};
+use crate::queue::{Core, JobQueue};
+
+/// Counters that are no totals of jobs.
+const OWN: [&str; 3] = ["seq", "claims", "fences"];
+
+impl JobQueue {
+    /// The same, asking nobody about a partition that is known to take new jobs.
+    pub(crate) async fn retire_surplus(&self, part: &Partition) -> Result<()> {
+        let spread = self.core.fresh_spread(part.queue()).await?;
+        if part.number() >= spread.count {
+            self.retire(part).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops a partition that takes no new jobs and has none left. Returns
+    /// whether it did. Any process may try at any time.
+    ///
+    /// # Errors
+    /// Any fault of the store.
+    pub async fn retire(&self, part: &Partition) -> Result<bool> {
+        let queue = part.queue();
+        let spread = self.core.read_spread(queue).await?;
+        if part.number() < spread.count || self.partition_snapshot(part).await?.counts.all() > 0 {
+            return Ok(false);
+        }
+        // Before they are gone; counted twice for a moment.
+        self.core.fold(part, &spread).await?;
+        crate::failpoint!("retire.folded");
+        let mut retire = Call::new(&lua::RETIRE, &self.core.keys(part));
+        retire.arg(spread.write());
+        if !retire.run_once::<bool>(&self.core.store).await? {
+            return Ok(false);
+        }
+        crate::failpoint!("retire.dropped");
+        let mut remove = ::redis::cmd("SREM");
+        remove
+            .arg(keys::queues(&self.core.config.namespace))
+            .arg(part.to_string());
+        self.core.store.run::<()>(&remove).await?;
+        self.core.forget_queue(part);
+        self.core.drop_gone(part, &spread).await?;
+        tracing::info!(%part, "a partition has gone");
+        Ok(true)
+    }
+}
+
+impl Core {
+    /// Adds the totals of a partition to those of the first one, once.
+    async fn fold(&self, part: &Partition, spread: &Spread) -> Result<()> {
+        let mut get = ::redis::cmd("HGETALL");
+        get.arg(self.keys(part).counters());
+        let totals: HashMap<String, u64> = self.store.run(&get).await?;
+        let first = Partition::first(part.queue().clone());
+        let mut fold = Call::new(&lua::FOLD, &self.keys(&first));
+        fold.arg(format!("from:{}:{}", part.number(), spread.epoch));
+        for (name, total) in &totals {
+            if !OWN.contains(&name.as_str()) && !name.starts_with("from:") {
+                fold.arg(name).arg(*total);
+            }
+        }
+        fold.run(&self.store).await
+    }
+
+    /// Says that the last ones have gone, as far as they have.
+    async fn drop_gone(&self, part: &Partition, spread: &Spread) -> Result<()> {
+        let listed = self.known_partitions().await?;
+        let left = listed.iter().filter(|other| other.queue() == part.queue());
+        let live = left.map(|other| other.number() + 1).max().unwrap_or(1);
+        if live.max(spread.count) >= spread.live {
+            return Ok(());
+        }
+        let fewer = spread.without_gone(live);
+        let first = Partition::first(part.queue().clone());
+        if self.tell_spread(&first, Some(spread), &fewer, None).await? {
+            self.spreads.found(part.queue(), fewer.clone());
+            for part in &fewer.partitions(part.queue())[1..] {
+                self.tell_spread(part, None, &fewer, None).await?;
+            }
+        }
+        Ok(())
+    }
+}
