@@ -292,6 +292,10 @@ impl Core {
             }
             self.spreads.found(queue, after.clone());
             crate::failpoint!("spread.decided");
+            // Whoever dropped one of them meanwhile took it off the list.
+            for part in &after.partitions(queue)[1..] {
+                self.say(part).await?;
+            }
             for part in &old[1..] {
                 self.tell_spread(part, None, &after, None).await?;
             }

@@ -33,7 +33,9 @@ impl JobQueue {
             return Ok(false);
         }
         // Before they are gone; counted twice for a moment.
-        self.core.fold(part, &spread).await?;
+        if !self.core.fold(part, &spread).await? {
+            return Ok(false);
+        }
         crate::failpoint!("retire.folded");
         let mut retire = Call::new(&lua::RETIRE, &self.core.keys(part));
         retire.arg(spread.write());
@@ -47,6 +49,11 @@ impl JobQueue {
             .arg(part.to_string());
         self.core.store.run::<()>(&remove).await?;
         self.core.forget_queue(part);
+        // The queue may have been spread anew meanwhile, and have listed it before.
+        if part.number() < self.core.read_spread(queue).await?.count {
+            self.core.say(part).await?;
+            return Ok(false);
+        }
         self.core.drop_gone(part, &spread).await?;
         tracing::info!(%part, "a partition has gone");
         Ok(true)
@@ -54,13 +61,15 @@ impl JobQueue {
 }
 
 impl Core {
-    /// Adds the totals of a partition to those of the first one, once.
-    async fn fold(&self, part: &Partition, spread: &Spread) -> Result<()> {
+    /// Adds the totals of a partition to those of the first one, once. Says
+    /// whether the queue is still spread like this.
+    async fn fold(&self, part: &Partition, spread: &Spread) -> Result<bool> {
         let mut get = ::redis::cmd("HGETALL");
         get.arg(self.keys(part).counters());
         let totals: HashMap<String, u64> = self.store.run(&get).await?;
         let first = Partition::first(part.queue().clone());
         let mut fold = Call::new(&lua::FOLD, &self.keys(&first));
+        fold.arg(spread.write());
         fold.arg(format!("from:{}:{}", part.number(), spread.epoch));
         for (name, total) in &totals {
             if !OWN.contains(&name.as_str()) && !name.starts_with("from:") {

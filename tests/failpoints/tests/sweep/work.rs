@@ -10,8 +10,9 @@ use jobflow::proto::worker_service_client::WorkerServiceClient;
 use jobflow::proto::{
     BatchSubmitJobsRequest, BulkAction, CancelJobRequest, DeleteJobRequest, DeleteQueueRequest,
     Durability, Job, JobState as WireState, ListWorkersRequest, PauseQueueRequest,
-    PurgeQueueRequest, ResumeQueueRequest, SignalWorkerRequest, StartBulkOperationRequest,
-    SubmitJobRequest, UpdateJobRequest, WorkerSignal,
+    PurgeQueueRequest, Queue, QueueSettings, ResumeQueueRequest, SignalWorkerRequest,
+    StartBulkOperationRequest, SubmitJobRequest, UpdateJobRequest, UpdateQueueRequest,
+    WorkerSignal,
 };
 use jobflow::testing::wait_for;
 use jobflow::{JobId, JobState};
@@ -61,6 +62,7 @@ pub(crate) async fn do_all(stage: &Stage) -> Work {
     run_now(stage, ahead).await;
     work.insert(ahead, completed);
     cancel_in_bulk(stage, &mut work).await;
+    spread_and_gather(stage, &mut work).await;
     control(stage, &mut work).await;
     cancel_when_it_runs(stage, waits).await;
     // For a stop while something runs.
@@ -251,6 +253,44 @@ async fn cancel_in_bulk(stage: &Stage, work: &mut Work) {
         (operation.is_over() && operation.changed == 3).then_some(())
     })
     .await;
+}
+
+/// A queue gets a further partition and loses it again, which somebody will drop:
+/// mostly the duties, as soon as they know of it.
+async fn spread_and_gather(stage: &Stage, work: &mut Work) {
+    let wide = SubmitJobRequest {
+        queue: "wide".to_owned(),
+        ..later(job("plain"), 3_600)
+    };
+    let id = submit(stage, wide).await;
+    spread_over(stage, "wide", 2).await;
+    spread_over(stage, "wide", 1).await;
+    cancel(stage, id).await;
+    work.insert(id, Fate::Ends(JobState::Cancelled));
+}
+
+async fn spread_over(stage: &Stage, queue: &str, partitions: i32) {
+    let request = UpdateQueueRequest {
+        queue: Some(Queue {
+            name: queue.to_owned(),
+            settings: Some(QueueSettings {
+                partitions: Some(partitions),
+                ..QueueSettings::default()
+            }),
+            ..Queue::default()
+        }),
+        update_mask: Some(FieldMask {
+            paths: vec!["settings.partitions".to_owned()],
+        }),
+        ..UpdateQueueRequest::default()
+    };
+    let answer = stage
+        .call("a change of a queue", async |channel| {
+            let mut client = QueueServiceClient::new(channel);
+            client.update_queue(request.clone()).await
+        })
+        .await;
+    answer.unwrap();
 }
 
 /// Pause, resume, delete, purge, delete the queue, signal.
