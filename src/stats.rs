@@ -1,11 +1,14 @@
 //! The only source of numbers: counters and set sizes, read as a [`Snapshot`].
 
+mod together;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use self::together::Together;
 use crate::error::{Error, Result};
 use crate::job::{JobId, Kind, QueueName, StoreTime};
 use crate::lua::{self, Call};
@@ -330,65 +333,6 @@ impl JobQueue {
             .chunks_exact(5)
             .filter_map(|row| finished_job(part.queue(), row))
             .collect())
-    }
-}
-
-/// The numbers of a queue from those of its partitions.
-struct Together {
-    queue: QueueName,
-    whole: Option<QueueSnapshot>,
-    unreachable: Vec<u8>,
-    failed: Option<Error>,
-}
-
-impl Together {
-    const fn new(queue: QueueName) -> Self {
-        Self {
-            queue,
-            whole: None,
-            unreachable: Vec::new(),
-            failed: None,
-        }
-    }
-
-    fn add(&mut self, part: &Partition, numbers: Result<QueueSnapshot>) {
-        let numbers = match numbers {
-            Ok(numbers) => numbers,
-            Err(error) => {
-                self.unreachable.push(part.number());
-                // One that will not go away is told before one that may.
-                if self.failed.as_ref().is_none_or(Error::is_transient) {
-                    self.failed = Some(error);
-                }
-                return;
-            }
-        };
-        let Some(whole) = &mut self.whole else {
-            self.whole = Some(numbers);
-            return;
-        };
-        // Settings are those of the first that answers, the first of all where it can be.
-        whole.counts += numbers.counts;
-        whole.totals += numbers.totals;
-        whole.oldest_waiting = whole.oldest_waiting.max(numbers.oldest_waiting);
-        whole.measured += &numbers.measured;
-        whole.partitions.add(numbers.partitions);
-    }
-
-    /// Fails where none could be asked, or with what is no matter of reach.
-    fn end(self) -> Result<QueueSnapshot> {
-        match (self.whole, self.failed) {
-            (Some(mut whole), None) => {
-                whole.partitions.unreachable = self.unreachable;
-                Ok(whole)
-            }
-            (Some(mut whole), Some(error)) if error.is_transient() => {
-                whole.partitions.unreachable = self.unreachable;
-                Ok(whole)
-            }
-            (_, Some(error)) => Err(error),
-            (None, None) => Err(Error::QueueNotFound { queue: self.queue }),
-        }
     }
 }
 

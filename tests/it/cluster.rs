@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use jobflow::testing::{
     MASTERS, PATIENCE, TestCluster, assert_sound, fresh_namespace, key_of_part, namespace_key,
-    server_of, wait_for,
+    queue_key, server_of, wait_for,
 };
 use jobflow::{
     ControlMessage, ControlReader, Durability, Error, EventReader, JobId, JobQueue, JobState,
@@ -25,7 +25,7 @@ fn open(url: &str) -> JobQueue {
 fn queue_of(cluster: &TestCluster, queue: &JobQueue, server: usize) -> (QueueName, String) {
     let names = (0..).map(|n| QueueName::new(format!("queue-{n}")).unwrap());
     let mut keyed = names.map(|name| {
-        let key = format!("jf:{{{}/{name}}}:waiting", queue.config().namespace);
+        let key = queue_key(&queue.config().namespace, &name, "waiting");
         (name, key)
     });
     keyed.find(|(_, key)| cluster.owner(key) == server).unwrap()

@@ -1,4 +1,4 @@
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, namespace_key};
 use jobflow::{Code, Error, Force, JobId, JobState, Kind, Outcome};
 
 use crate::{
@@ -64,7 +64,7 @@ async fn an_active_job_is_deleted_only_by_force_and_its_worker_is_told() {
     assert_eq!(contents(&queue), before);
     let mut listener = store(&queue);
     let mut channel = listener.as_pubsub();
-    let name = format!("jf:{{{}}}:control", queue.config().namespace);
+    let name = namespace_key(&queue.config().namespace, "control");
     channel.subscribe(name).unwrap();
     queue.delete(id, Force::Yes, None).await.unwrap();
     let told: Vec<u8> = channel.get_message().unwrap().get_payload().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobflow::testing::{TestRedis, assert_sound, fresh_namespace, wait_for};
+use jobflow::testing::{TestRedis, assert_sound, fresh_namespace, queue_key, wait_for};
 use jobflow::{Code, JobId, JobQueue, JobState, NewJob, Outcome, QueueConfig, QueueName};
 
 use crate::{LEASE, default_queue, job};
@@ -166,12 +166,12 @@ async fn records_that_can_not_be_read_are_set_aside_and_do_not_stop_the_others()
             .map(|result| result.unwrap().id)
             .collect()
     };
-    let tag = format!("jf:{{{}/default}}", queue.config().namespace);
+    let tag = queue_key(&queue.config().namespace, &default_queue(), "");
     let spoil = format!(
-        "local ids = redis.call('ZRANGE', '{tag}:waiting', 0, -1) \
-         redis.call('HSET', '{tag}:meta', ids[1], 'short') \
-         redis.call('HSET', '{tag}:meta', ids[2], string.char(1) .. string.rep('\\255', 60)) \
-         redis.call('HSET', '{tag}:specs', ids[3], string.rep('\\255', 20)) return #ids"
+        "local ids = redis.call('ZRANGE', '{tag}waiting', 0, -1) \
+         redis.call('HSET', '{tag}meta', ids[1], 'short') \
+         redis.call('HSET', '{tag}meta', ids[2], string.char(1) .. string.rep('\\255', 60)) \
+         redis.call('HSET', '{tag}specs', ids[3], string.rep('\\255', 20)) return #ids"
     );
     assert_eq!(redis.cli(&["EVAL", &spoil, "0"]).trim(), "4");
     let claimed = queue.claim(&default_queue(), 10, LEASE, "w").await.unwrap();

@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use yew::{
-    AttrValue, Callback, Html, Properties, TargetCast, classes, function_component, html, use_state,
-};
+use yew::{AttrValue, Html, Properties, classes, function_component, html};
 
 use crate::{
+    components::pointed::{Pointed, use_pointed},
     format,
     history::{History, Point},
     model::Rates,
@@ -54,7 +53,11 @@ pub(crate) struct ChartProps {
 /// a broken line, failed as bars from the ground.
 #[function_component]
 pub(crate) fn Chart(props: &ChartProps) -> Html {
-    let pointed = use_state(|| None::<f64>);
+    let Pointed {
+        part: pointed,
+        onpointermove,
+        onpointerleave,
+    } = use_pointed();
     let points = props.history.points();
     let highest = points
         .iter()
@@ -66,18 +69,6 @@ pub(crate) fn Chart(props: &ChartProps) -> Html {
         ceiling: nice_ceiling(highest * 1.05),
     };
     let under_pointer = pointed.and_then(|part| props.history.near(plot.time_at(part)));
-    let onpointermove = {
-        let pointed = pointed.clone();
-        Callback::from(move |event: yew::events::PointerEvent| {
-            let width = event
-                .target_unchecked_into::<web_sys::Element>()
-                .client_width();
-            if width > 0 {
-                pointed.set(Some(f64::from(event.offset_x()) / f64::from(width)));
-            }
-        })
-    };
-    let onpointerleave = Callback::from(move |_| pointed.set(None));
     html! {
         <figure class="chart">
             {legend(&props.rates, under_pointer, props.now)}

@@ -15,6 +15,7 @@ pub(crate) mod link;
 pub(crate) mod moment;
 pub(crate) mod notices;
 pub(crate) mod past;
+pub(crate) mod pointed;
 pub(crate) mod problem;
 pub(crate) mod queues;
 pub(crate) mod shell;

@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 
-use yew::{
-    AttrValue, Callback, Html, Properties, TargetCast, classes, function_component, html, use_state,
-};
+use yew::{AttrValue, Html, Properties, classes, function_component, html};
 
 use crate::{
     clock,
+    components::pointed::{Pointed, use_pointed},
     past::{Past, PastPoint},
     plot::{HEIGHT, WIDTH},
     session::use_session,
@@ -54,7 +53,11 @@ impl PartialEq for PastChartProps {
 #[function_component]
 pub(crate) fn PastChart(props: &PastChartProps) -> Html {
     let settings = use_session().settings;
-    let pointed = use_state(|| None::<f64>);
+    let Pointed {
+        part: pointed,
+        onpointermove,
+        onpointerleave,
+    } = use_pointed();
     let past = &props.past;
     let values: Vec<_> = props.series.iter().map(|series| series.of).collect();
     let ceiling = past.ceiling(&values);
@@ -62,18 +65,6 @@ pub(crate) fn PastChart(props: &PastChartProps) -> Html {
     let shown = point.unwrap_or(&past.whole);
     let time = |millis| clock::short(millis, past.end, settings.offset(millis));
     let when = point.map_or_else(|| props.note.clone(), |point| time(point.start).into());
-    let onpointermove = {
-        let pointed = pointed.clone();
-        Callback::from(move |event: yew::events::PointerEvent| {
-            let width = event
-                .target_unchecked_into::<web_sys::Element>()
-                .client_width();
-            if width > 0 {
-                pointed.set(Some(f64::from(event.offset_x()) / f64::from(width)));
-            }
-        })
-    };
-    let onpointerleave = Callback::from(move |_| pointed.set(None));
     let length = past.end.saturating_sub(past.start);
     let figure = |series: &Series, point: &PastPoint| {
         (series.of)(point).map_or_else(|| "–".to_owned(), props.show)
