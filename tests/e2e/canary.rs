@@ -178,7 +178,10 @@ async fn look_at_pages(search: &mut Search, system: &System, token: &str, id: &s
     ] {
         page.go(&path).await;
         page.sees(sign).await;
-        search.look(&format!("the page {path}"), &page_text(&page).await, word);
+        // What the page asks the server for comes after its frame.
+        let filled = async || Some(page_text(&page).await).filter(|text| text.contains(word));
+        let text = wait_for(&format!("{word} on the page {path}"), filled).await;
+        search.look(&format!("the page {path}"), &text, word);
     }
     page.assert_clean().await;
     page.close().await;
