@@ -1,11 +1,13 @@
 //! Claims jobs for free slots: the only place that does.
 
 use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jobflow::{Claim, Claimed, Error, JobQueue, Partition, QueueName, Result, Waiter, Woken};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,11 @@ pub(crate) fn claim_size(concurrency: usize) -> usize {
 /// Claims under way at once: while one is on its way back the next is served,
 /// and where every write waits for the disk they wait together.
 const AT_ONCE: usize = 2;
+
+/// How often other tasks go first until jobs that just began have ended, if they are
+/// short, and until a call is written to the store.
+const TO_END: usize = 8;
+const TO_BE_WRITTEN: usize = 3;
 
 /// A claim that is sent along with a wait may be as old as the wait when it is
 /// answered; a lease has to be long beside that.
@@ -57,6 +64,9 @@ pub(crate) struct Claimer {
     pub(crate) lanes: Lanes,
 }
 
+/// A round of claims under way.
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<Round>> + Send + 'a>>;
+
 /// What a round of claims left.
 enum Round {
     /// Every slot is taken, or a queue may hold more.
@@ -73,6 +83,7 @@ impl Claimer {
         let mut claims = FuturesUnordered::new();
         let mut turn = 0_usize;
         let mut left = Round::More;
+        let mut turns = 0;
         loop {
             let next = if claims.is_empty() {
                 let Some(slots) = self.free_slots(&stop).await else {
@@ -83,7 +94,7 @@ impl Claimer {
                         Some(self.wait_round(&mut waiter, slots, due, &stop).await)
                     }
                     Round::More => {
-                        claims.push(self.claim_round(turn, slots));
+                        claims.push(self.ask(turn, slots));
                         None
                     }
                 }
@@ -91,10 +102,14 @@ impl Claimer {
                 let goes_on = claims.len() < AT_ONCE && matches!(left, Round::More);
                 tokio::select! {
                     biased;
-                    next = claims.next() => next,
                     slots = self.slots_for_another(&stop), if goes_on => {
-                        claims.push(self.claim_round(turn, slots));
+                        claims.push(self.ask(turn, slots));
+                        turns = TO_BE_WRITTEN;
                         None
+                    }
+                    next = let_others_go_first(turns).then(|()| claims.next()) => {
+                        turns = TO_END;
+                        next
                     }
                 }
             };
@@ -118,6 +133,15 @@ impl Claimer {
                     Round::More
                 }
             };
+        }
+    }
+
+    /// A round of claims whose first one is on its way when this returns.
+    fn ask(&self, turn: usize, slots: OwnedSemaphorePermit) -> Asked<'_> {
+        let mut round = Box::pin(self.claim_round(turn, slots));
+        match round.as_mut().now_or_never() {
+            Some(left) => Box::pin(ready(left)),
+            None => round,
         }
     }
 
@@ -326,6 +350,16 @@ impl Claimer {
             self.attempts
                 .spawn(async move { execute::execute(&crew, lease, slot).await });
         }
+    }
+}
+
+/// Keeps two claims that were answered together apart: the outcomes of the first
+/// one's jobs and the claim for their slots are on their way before the second
+/// one's jobs begin. Otherwise all would come and go together, the store idle
+/// while the worker works and the other way round.
+async fn let_others_go_first(turns: usize) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
     }
 }
 
