@@ -24,7 +24,11 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) async fn connect() -> Result<Self> {
-        let client = Client::open(setting::redis_url()?)?;
+        Self::at(&setting::redis_url()?).await
+    }
+
+    pub(crate) async fn at(url: &str) -> Result<Self> {
+        let client = Client::open(url)?;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connection = client
             .get_multiplexed_async_connection_with_config(&config)

@@ -13,6 +13,9 @@ use tokio::time::timeout;
 
 /// A wake-up can get lost; a worker never sleeps longer than this.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The same for one of several partitions of a queue, for each that there are: who
+/// stores a job there says so at the first one, and that gets lost with its sender.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// A lane whose claim failed is left out for so long while others are served:
 /// in a cluster it may be on a server that has gone.
 const REST: Duration = Duration::from_secs(1);
@@ -63,7 +66,7 @@ impl Lane {
         // Not all of them at once.
         let pause = match self.of {
             1 => LONGEST_WAIT,
-            of => (LONGEST_WAIT * of).mul_f64(rand::random_range(0.75..1.25)),
+            of => (LOOK_EVERY * of).mul_f64(rand::random_range(0.75..1.25)),
         };
         (self.due, self.look) = (due, Instant::now() + pause);
     }

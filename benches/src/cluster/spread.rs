@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use jobflow::testing::{MASTERS, TestCluster, TestRedis, fresh_namespace};
 use jobflow::{JobQueue, NewJob, Outcome, QueueConfig, QueueName, SettingsChange};
 use serde_json::json;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cost::{measure, per_job};
 use crate::setting::{PAYLOAD, millis, number, print, rounded, say};
+use crate::store::Store;
 
 /// How long workers are listened to.
 const REST: Duration = Duration::from_secs(30);
@@ -85,18 +87,18 @@ pub(super) async fn rest(workers: usize, partitions: u8) -> Result<()> {
     }
     tokio::time::sleep(START).await;
     let masters: Vec<_> = cluster.servers().iter().take(MASTERS).collect();
-    let before = masters
-        .iter()
-        .map(|server| calls(server))
-        .collect::<Result<Vec<_>>>()?;
-    tokio::time::sleep(REST).await;
+    let listened = masters.iter().map(async |server| {
+        let store = Store::at(&server.url()).await?;
+        store.listen(REST).await
+    });
     let mut all = 0.0;
-    for (server, before) in masters.iter().zip(before) {
-        let sent = number(calls(server)? - before) / REST.as_secs_f64();
+    for (server, commands) in masters.iter().zip(try_join_all(listened).await?) {
+        let sent = number(commands.values().sum()) / REST.as_secs_f64();
         all += sent;
         print(&json!({
             "mode": "cluster-rest", "workers": workers, "partitions": partitions,
             "commands_per_s": rounded(sent), "connections": clients(server)?,
+            "commands": commands,
         }));
     }
     let each = rounded(all / number(workers as u64));
@@ -108,30 +110,6 @@ pub(super) async fn rest(workers: usize, partitions: u8) -> Result<()> {
         ended??;
     }
     Ok(())
-}
-
-/// What clients have called, without what scripts do and what servers say to each other.
-fn calls(server: &TestRedis) -> Result<u64> {
-    let text = server.cli(&["INFO", "commandstats"]);
-    let from_clients = [
-        "evalsha", "eval", "blpop", "hget", "get", "sadd", "smembers", "client", "ping", "info",
-    ];
-    let mut all = 0;
-    for line in text.lines() {
-        let Some((name, fields)) = line
-            .strip_prefix("cmdstat_")
-            .and_then(|line| line.split_once(':'))
-        else {
-            continue;
-        };
-        if from_clients.contains(&name.split('|').next().unwrap_or_default()) {
-            let calls = fields
-                .split(',')
-                .find_map(|field| field.strip_prefix("calls="));
-            all += calls.context("a command has calls")?.parse::<u64>()?;
-        }
-    }
-    Ok(all)
 }
 
 fn clients(server: &TestRedis) -> Result<u64> {
