@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::Cmd;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::Partition;
+use crate::queue::reach::{Reach, is_out_of_reach};
 use crate::queue::{Core, JobQueue};
 use crate::redis::{BLOCK, Exclusive};
 
@@ -38,22 +40,26 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const LOOK_AT_LAST: Duration = Duration::from_millis(160);
 /// Streams that are looked at at once.
 const STREAMS_AT_ONCE: usize = 32;
+/// How long such a look may take, and for how long a stream is left out that
+/// could not be looked at: the others do not wait for a server that is gone.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(2);
 
 impl JobQueue {
-    /// The present ends of the streams of all queues.
+    /// The present ends of the streams of all queues, as far as they can be reached.
     ///
     /// # Errors
     /// Any fault of the store.
     pub async fn event_positions(&self) -> Result<EventPositions> {
-        let mut ends = BTreeMap::new();
-        for queue in self.core.known_partitions().await? {
-            let end = self.core.event_end(&queue).await?;
-            ends.insert(queue, end);
+        let (mut ends, mut reach) = (BTreeMap::new(), Reach::default());
+        for part in self.core.known_partitions().await? {
+            let end = self.core.event_end(&part);
+            if let Some(end) = reach.ask(&self.core, &part, end).await? {
+                ends.insert(part, end);
+            }
         }
-        Ok(EventPositions::new(
-            self.core.config.namespace.clone(),
-            ends,
-        ))
+        let namespace = self.core.config.namespace.clone();
+        Ok(EventPositions::new(namespace, ends).without(reach.some()?))
     }
 
     /// The positions of a token, which any process may have given out.
@@ -79,6 +85,7 @@ impl JobQueue {
             core: Arc::clone(&self.core),
             connection: None,
             followed: HashMap::new(),
+            resting: HashMap::new(),
         }
     }
 }
@@ -140,6 +147,8 @@ pub struct EventReader {
     connection: Option<Exclusive>,
     /// The last entry seen, by queue.
     followed: HashMap<Partition, EventId>,
+    /// Until when these are left out.
+    resting: HashMap<Partition, Instant>,
 }
 
 /// The new entries of some streams.
@@ -157,6 +166,61 @@ impl EventReader {
         let end = self.core.event_end(&queue).await?;
         self.followed.insert(queue, end);
         Ok(end)
+    }
+
+    /// The same for several at once. Leaves out those of a cluster that can not be
+    /// reached, for the next call.
+    ///
+    /// # Errors
+    /// Any fault of the store, where nothing is followed.
+    pub async fn follow_all(&mut self, parts: Vec<Partition>) -> Result<Vec<(Partition, EventId)>> {
+        let is_cluster = self.core.store.is_cluster().await?;
+        let limit = if is_cluster {
+            LOOK_LIMIT
+        } else {
+            Duration::MAX
+        };
+        self.end_rests();
+        let (mut ends, mut failed) = (Vec::new(), None);
+        let asked = parts
+            .into_iter()
+            .filter(|part| !self.resting.contains_key(part))
+            .map(|part| {
+                let core = Arc::clone(&self.core);
+                async move {
+                    let end = timeout(limit, core.event_end(&part)).await;
+                    (part, end.unwrap_or(Err(Error::StoreUnavailable)))
+                }
+            });
+        let asked: Vec<_> = asked.collect();
+        let mut asked = stream::iter(asked).buffer_unordered(STREAMS_AT_ONCE);
+        while let Some((part, end)) = asked.next().await {
+            match end {
+                Ok(end) => {
+                    self.followed.insert(part.clone(), end);
+                    ends.push((part, end));
+                }
+                Err(error) if is_cluster && is_out_of_reach(&error) => {
+                    self.rest(part, &error);
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match failed {
+            Some(error) if self.followed.is_empty() => Err(error),
+            _ => Ok(ends),
+        }
+    }
+
+    fn rest(&mut self, part: Partition, error: &Error) {
+        tracing::debug!(%part, %error, "its events are left out for now");
+        self.resting.insert(part, Instant::now() + REST);
+    }
+
+    fn end_rests(&mut self) {
+        let now = Instant::now();
+        self.resting.retain(|_, rested| *rested > now);
     }
 
     /// Stops following a partition.
@@ -225,37 +289,58 @@ impl EventReader {
         Ok(reply.unwrap_or_default())
     }
 
-    /// Looks at each stream until one has a new entry.
+    /// Looks at each stream until one has a new entry. Fails when none can be
+    /// looked at.
     async fn look(
-        &self,
+        &mut self,
         queues: &[Partition],
         at_most: Duration,
     ) -> Result<Vec<(String, Vec<RawEntry>)>> {
-        let until = tokio::time::Instant::now() + at_most;
+        let until = Instant::now() + at_most;
         let mut pause = LOOK_AGAIN;
         loop {
+            self.end_rests();
             let reads: Vec<_> = queues
                 .iter()
+                .filter(|queue| !self.resting.contains_key(queue))
                 .map(|queue| {
                     let mut read = ::redis::cmd("XREAD");
                     read.arg("COUNT").arg(MAX_ENTRIES);
                     self.name_streams(&mut read, std::slice::from_ref(queue));
-                    read
+                    (queue.clone(), read)
                 })
                 .collect();
-            let looks = reads
-                .into_iter()
-                .map(|read| async move { self.core.store.run::<Streams>(&read).await });
+            let core = Arc::clone(&self.core);
+            let looks = reads.into_iter().map(move |(queue, read)| {
+                let core = Arc::clone(&core);
+                async move {
+                    let looked = timeout(LOOK_LIMIT, core.store.run::<Streams>(&read)).await;
+                    (queue, looked.unwrap_or(Err(Error::StoreUnavailable)))
+                }
+            });
             let mut found = Vec::new();
-            let mut looked = stream::iter(looks).buffered(STREAMS_AT_ONCE);
-            while let Some(streams) = looked.try_next().await? {
-                found.extend(streams.unwrap_or_default());
+            let mut looked = stream::iter(looks).buffer_unordered(STREAMS_AT_ONCE);
+            let mut failed = None;
+            while let Some((queue, streams)) = looked.next().await {
+                match streams {
+                    Ok(streams) => found.extend(streams.unwrap_or_default()),
+                    Err(error) if is_out_of_reach(&error) => {
+                        self.rest(queue, &error);
+                        failed = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
-            let now = tokio::time::Instant::now();
+            if let Some(error) = failed
+                && self.resting.len() >= queues.len()
+            {
+                return Err(error);
+            }
+            let now = Instant::now();
             if !found.is_empty() || now >= until {
                 return Ok(found);
             }
-            tokio::time::sleep_until(until.min(now + pause)).await;
+            sleep_until(until.min(now + pause)).await;
             pause = (2 * pause).min(LOOK_AT_LAST);
         }
     }

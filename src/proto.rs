@@ -40,6 +40,8 @@ mod worker;
 #[cfg(feature = "queue")]
 pub use change::{job_changes, settings_changes};
 #[cfg(feature = "queue")]
+pub use look::names;
+#[cfg(feature = "queue")]
 pub use past::percentiles;
 #[cfg(feature = "queue")]
 pub use token::role;

@@ -16,7 +16,7 @@ use crate::measures::Measures;
 use crate::meta::Meta;
 use crate::outcome::{self, Stored};
 use crate::partition::Partition;
-use crate::queue::{JobQueue, PartitionsSnapshot, QueueControl, WorkerBeat};
+use crate::queue::{JobQueue, PartitionCounts, PartitionsSnapshot, QueueControl, WorkerBeat};
 use crate::record::JobError;
 use crate::state::JobState;
 
@@ -199,8 +199,8 @@ pub struct FinishedJob {
 }
 
 impl JobQueue {
-    /// Reads all numbers: two bounded scripts per partition. Where some partitions
-    /// of a queue can not be reached, it has the numbers of the others.
+    /// Reads all numbers: two bounded scripts per partition. In a cluster it has the
+    /// numbers of those partitions that can be reached, and names the others.
     ///
     /// # Errors
     /// Any fault of the store.
@@ -208,6 +208,7 @@ impl JobQueue {
         let asked = Instant::now();
         let parts = self.core.known_partitions().await?;
         let round_trip = asked.elapsed();
+        let is_cluster = self.core.store.is_cluster().await?;
         let read = parts.into_iter().map(|part| async move {
             let read = tokio::try_join!(self.recent(&part), self.partition_snapshot(&part));
             (part, read)
@@ -223,14 +224,14 @@ impl JobQueue {
             recent.extend(finished);
             let open = together.take_if(|open| open.queue != *part.queue());
             if let Some(whole) = open {
-                queues.push(whole.end()?);
+                queues.push(whole.end(is_cluster)?);
             }
             together
                 .get_or_insert_with(|| Together::new(part.queue().clone()))
                 .add(&part, numbers);
         }
         if let Some(whole) = together {
-            queues.push(whole.end()?);
+            queues.push(whole.end(is_cluster)?);
         }
         recent.sort_by(|a, b| b.finished.cmp(&a.finished).then_with(|| b.id.cmp(&a.id)));
         recent.truncate(RECENT);
@@ -257,10 +258,17 @@ impl JobQueue {
         });
         let mut read = stream::iter(read).buffered(QUEUES_AT_ONCE);
         let mut whole = Together::new(name.clone());
+        let mut each = Vec::new();
         while let Some((part, numbers)) = read.next().await {
+            each.extend(numbers.iter().map(|numbers| PartitionCounts {
+                number: part.number(),
+                counts: numbers.counts,
+            }));
             whole.add(&part, numbers);
         }
-        whole.end()
+        let mut whole = whole.end(self.core.store.is_cluster().await?)?;
+        whole.partitions.each = each;
+        Ok(whole)
     }
 
     pub(crate) async fn partition_snapshot(&self, part: &Partition) -> Result<QueueSnapshot> {

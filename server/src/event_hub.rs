@@ -244,16 +244,14 @@ impl Shared {
             self.audience_changed.notified().await;
             return Ok(());
         }
-        for part in wanted {
-            if !followed.contains(&part) {
-                let end = reader.follow(part.clone()).await?;
-                // What happened before the stream was followed was not read:
-                // whoever waits looks for itself, and so do streams that are
-                // not yet where this one begins.
-                self.waits().nudge_all(&part);
-                self.tell_streams(EventBatch::nothing_since(part.clone(), end));
-                followed.insert(part);
-            }
+        let new = wanted.difference(followed).cloned().collect();
+        for (part, end) in reader.follow_all(new).await? {
+            // What happened before the stream was followed was not read: whoever
+            // waits looks for itself, and so do streams that are not yet where
+            // this one begins.
+            self.waits().nudge_all(&part);
+            self.tell_streams(EventBatch::nothing_since(part.clone(), end));
+            followed.insert(part);
         }
         for batch in reader.next(BLOCK).await? {
             self.waits().nudge(&batch);
@@ -286,7 +284,14 @@ impl Known {
             .asked
             .is_none_or(|asked| asked.elapsed() >= LOOK_FOR_QUEUES)
         {
-            self.parts = queue.all_partitions().await?;
+            match queue.all_partitions().await {
+                Ok(parts) => self.parts = parts,
+                // In a cluster the list may be gone while the queues are not.
+                Err(error) if !self.parts.is_empty() && error.is_transient() => {
+                    debug!("queues are not looked for: {error}");
+                }
+                Err(error) => return Err(error),
+            }
             self.asked = Some(Instant::now());
         }
         Ok(&self.parts)

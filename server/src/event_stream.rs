@@ -1,7 +1,7 @@
 //! One stream of events. It hears what the hub reads for all, and reads for
 //! itself where it is behind: resumed from a token, or too slow.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct EventStream {
     positions: EventPositions,
     /// Partitions to read for itself.
     behind: BTreeSet<Partition>,
+    /// The same, once so much time has passed: they could not be read.
+    resting: BTreeMap<Partition, Instant>,
     /// It was too slow to hear everything, and all partitions are to be read.
     has_missed: bool,
     /// What was read or heard, and is to be told.
@@ -58,6 +60,7 @@ impl EventStream {
             filter,
             positions,
             behind,
+            resting: BTreeMap::new(),
             has_missed: false,
             pending: VecDeque::new(),
             told: None,
@@ -101,10 +104,14 @@ impl EventStream {
     }
 
     async fn step(&mut self) -> Result<Option<WatchEventsResponse>> {
+        self.end_rests();
         if let Some(batch) = self.pending.front() {
-            let told = self.tell(batch).await?;
+            let told = self.tell(batch).await;
             let batch = &batch.batch;
-            let mut message = told;
+            let mut message = match told {
+                Ok(message) => message,
+                Err(error) => return self.leave(batch.part.clone(), error),
+            };
             self.positions.set(&batch.part, batch.last);
             self.pending.pop_front();
             let is_empty = message == WatchEventsResponse::default();
@@ -113,21 +120,38 @@ impl EventStream {
         }
         if self.has_missed {
             let known = self.shared.queue.all_partitions().await?;
-            self.behind = known.into_iter().collect();
+            let known = known.into_iter();
+            let known = known.filter(|part| !self.positions.is_unknown(part));
+            self.behind = known.collect();
             self.has_missed = false;
         }
         if let Some(part) = self.behind.first().cloned() {
             let after = self.positions.of(&part);
-            let batch = self.shared.queue.events_after(&part, after).await?;
+            let batch = match self.shared.queue.events_after(&part, after).await {
+                Ok(batch) => batch,
+                Err(error) => return self.leave(part, error),
+            };
             if !batch.more {
                 self.behind.remove(&part);
             }
             self.pending.extend(SharedBatch::all_of(batch));
             return Ok(None);
         }
-        match self.batches.recv().await {
+        let rested = self.resting.values().min().copied();
+        let heard = tokio::select! {
+            heard = self.batches.recv() => heard,
+            () = until(rested) => return Ok(None),
+        };
+        match heard {
             Ok(shared) => {
                 let batch = &shared.batch;
+                if self.resting.contains_key(&batch.part) {
+                    // It is read from where it was left.
+                    return Ok(None);
+                }
+                if self.positions.is_unknown(&batch.part) {
+                    self.positions.set(&batch.part, batch.after);
+                }
                 let place = self.positions.of(&batch.part);
                 if batch.after > place {
                     self.behind.insert(batch.part.clone());
@@ -139,6 +163,31 @@ impl EventStream {
             Err(RecvError::Closed) => return Err(Error::ShuttingDown),
         }
         Ok(None)
+    }
+
+    /// Leaves a partition that can not be read now for a while: its server may be
+    /// gone, and the others of a cluster are not to wait for that.
+    fn leave<T>(&mut self, part: Partition, error: Error) -> Result<Option<T>> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        debug!("can not read events of {part}: {error}");
+        self.pending.retain(|shared| shared.batch.part != part);
+        self.behind.remove(&part);
+        self.resting.insert(part, Instant::now() + PAUSE);
+        Ok(None)
+    }
+
+    fn end_rests(&mut self) {
+        let now = Instant::now();
+        let (behind, resting) = (&mut self.behind, &mut self.resting);
+        resting.retain(|part, until| {
+            let rests = *until > now;
+            if !rests {
+                behind.insert(part.clone());
+            }
+            rests
+        });
     }
 
     /// What a batch has to say to this stream, without the token.
@@ -195,6 +244,8 @@ impl EventStream {
             return Ok(true);
         }
         match queue.queue(part.queue()).await {
+            // Whether those that can not be reached have jobs is known later.
+            Ok(whole) if !whole.partitions.unreachable.is_empty() => Err(Error::StoreUnavailable),
             Ok(whole) => Ok(whole.counts.unfinished() == 0),
             Err(Error::QueueNotFound { .. }) => Ok(true),
             Err(error) => Err(error),
@@ -207,5 +258,12 @@ impl EventStream {
             resume_token: self.positions.token(),
             ..WatchEventsResponse::default()
         }
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn judge(seen: Result<&Seen, &Error>, loops: &[PulseReport]) -> proto
     let mut findings = Vec::new();
     findings.extend(refusal.as_ref().map(|error| (Unhealthy, unusable(error))));
     findings.extend(loops.iter().filter_map(late_loop));
+    findings.extend(out_of_reach(&snapshot.queues));
     findings.extend(jobs_without_workers(snapshot));
     findings.extend(snapshot.queues.iter().filter_map(long_wait));
     findings.extend(slow_store(snapshot.round_trip));
@@ -90,6 +91,18 @@ fn unanswered(error: &Error, loops: &[PulseReport]) -> proto::Health {
 
 fn unusable(error: &Error) -> String {
     format!("The store is not usable: {error}.")
+}
+
+fn out_of_reach(queues: &[QueueSnapshot]) -> Option<Finding> {
+    let missing = queues
+        .iter()
+        .map(|queue| queue.partitions.unreachable.len());
+    let (queues, partitions) = missing
+        .filter(|missing| *missing > 0)
+        .fold((0, 0), |(queues, all), missing| (queues + 1, all + missing));
+    let reason =
+        || format!("Out of reach: {partitions} partitions of {queues} queues; the rest goes on.");
+    (partitions > 0).then(|| (Degraded, reason()))
 }
 
 fn jobs_without_workers(snapshot: &Snapshot) -> Vec<Finding> {
@@ -214,6 +227,20 @@ mod tests {
             Healthy,
             "nothing to do"
         );
+    }
+
+    #[test]
+    fn partitions_out_of_reach_are_told_in_a_sentence() {
+        let lost = |name, unreachable: &[u8]| {
+            let mut queue = queue(name, 0, 0);
+            queue.partitions.unreachable = unreachable.to_vec();
+            queue
+        };
+        let queues = vec![lost("a", &[1, 4]), lost("b", &[]), lost("c", &[0])];
+        let health = judged(queues, vec![], 1);
+        assert_eq!(health.status(), Degraded);
+        let told = "Out of reach: 3 partitions of 2 queues; the rest goes on.";
+        assert_eq!(health.reasons, [told]);
     }
 
     #[test]

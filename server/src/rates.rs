@@ -17,16 +17,27 @@ pub(crate) struct RateWindow(VecDeque<Sample>);
 
 struct Sample {
     time: StoreTime,
-    totals: BTreeMap<QueueName, Totals>,
+    totals: BTreeMap<QueueName, Known>,
+}
+
+/// What is known of a queue.
+#[derive(Default)]
+struct Known {
+    totals: Totals,
+    /// The partitions that it is not known of.
+    unreachable: Vec<u8>,
 }
 
 impl RateWindow {
     /// Takes in a snapshot and tells the rates up to it: all zero for the first.
     pub(crate) fn observe(&mut self, snapshot: &Snapshot) -> Rates {
-        let totals = snapshot
-            .queues
-            .iter()
-            .map(|queue| (queue.name.clone(), queue.totals));
+        let totals = snapshot.queues.iter().map(|queue| {
+            let known = Known {
+                totals: queue.totals,
+                unreachable: queue.partitions.unreachable.clone(),
+            };
+            (queue.name.clone(), known)
+        });
         let now = Sample {
             time: snapshot.time,
             totals: totals.collect(),
@@ -73,10 +84,17 @@ pub(crate) fn sum(rates: &Rates) -> proto::Rates {
 
 fn between(before: &Sample, now: &Sample) -> Rates {
     let seconds = now.time.since(before.time).as_secs_f64();
-    let rates = now.totals.iter().map(|(queue, totals)| {
+    let began = Known::default();
+    let rates = now.totals.iter().map(|(queue, known)| {
         // A queue that was not there before began at zero.
-        let past = before.totals.get(queue).copied().unwrap_or_default();
-        (queue.clone(), queue_rates(&past, totals, seconds))
+        let past = before.totals.get(queue).unwrap_or(&began);
+        // The totals of other partitions are no rate.
+        let rates = if past.unreachable == known.unreachable {
+            queue_rates(&past.totals, &known.totals, seconds)
+        } else {
+            proto::Rates::default()
+        };
+        (queue.clone(), rates)
     });
     rates.collect()
 }
@@ -161,6 +179,21 @@ mod tests {
         completed(&mut window, 0, 0);
         completed(&mut window, 15_000, 15);
         assert_eq!(completed(&mut window, 30_000, 165), 10.0);
+    }
+
+    #[test]
+    fn partitions_that_go_or_come_back_make_no_rate() {
+        let mut window = RateWindow::default();
+        let mut observe = |ms, completed, unreachable: &[u8]| {
+            let mut snapshot = snapshot(ms, completed);
+            snapshot.queues[0].partitions.unreachable = unreachable.to_vec();
+            sum(&window.observe(&snapshot)).completed
+        };
+        observe(0, 1_000, &[]);
+        assert_eq!(observe(1_000, 600, &[3]), 0.0);
+        assert_eq!(observe(2_000, 620, &[3]), 20.0);
+        assert_eq!(observe(3_000, 1_040, &[]), 0.0);
+        assert_eq!(observe(4_000, 1_050, &[]), 10.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How far a reader has come in the streams of all queues, also as text that
 //! callers bring back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,6 +22,8 @@ const VERSION: u32 = 1;
 pub struct EventPositions {
     namespace: Namespace,
     queues: BTreeMap<Partition, EventId>,
+    /// Of these the place is not known yet.
+    unknown: BTreeSet<Partition>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -46,8 +48,27 @@ struct PackedQueue {
 }
 
 impl EventPositions {
-    pub(super) const fn new(namespace: Namespace, queues: BTreeMap<Partition, EventId>) -> Self {
-        Self { namespace, queues }
+    pub(super) fn new(namespace: Namespace, queues: BTreeMap<Partition, EventId>) -> Self {
+        Self {
+            namespace,
+            queues,
+            unknown: BTreeSet::new(),
+        }
+    }
+
+    /// The same without places in partitions that can not be reached.
+    pub(super) fn without(self, unreachable: Vec<Partition>) -> Self {
+        Self {
+            unknown: unreachable.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Whether the end of a partition could not be asked for: it is where somebody
+    /// sees the stream first.
+    #[must_use]
+    pub fn is_unknown(&self, part: &Partition) -> bool {
+        self.unknown.contains(part)
     }
 
     /// The place in one partition.
@@ -66,6 +87,7 @@ impl EventPositions {
 
     /// Goes on to another place.
     pub fn set(&mut self, queue: &Partition, id: EventId) {
+        self.unknown.remove(queue);
         if id == EventId::BEGINNING {
             self.queues.remove(queue);
         } else if let Some(place) = self.queues.get_mut(queue) {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::look::names;
 use super::values::wide;
 use super::{known, timestamp};
 use crate::error::{Error, Result};
@@ -82,6 +83,7 @@ impl From<BulkOperation> for proto::BulkOperation {
             create_time: operation.created.map(timestamp),
             finish_time: operation.finished.map(timestamp),
             failures: operation.failures.into_iter().map(Into::into).collect(),
+            unreachable: names(&operation.unreachable),
         }
     }
 }

@@ -2,11 +2,18 @@
 
 use super::timestamp;
 use super::values::{int, wide};
+use crate::partition::Partition;
 use crate::proto;
 use crate::queue::{
     Damage, DeadLetterGroup, DeadLetters, Explanation, Finding, Integrity, JobCount, Obstacle,
     Severity,
 };
+
+/// Partitions, as they are named to people.
+#[must_use]
+pub fn names(parts: &[Partition]) -> Vec<String> {
+    parts.iter().map(ToString::to_string).collect()
+}
 
 impl From<JobCount> for proto::CountJobsResponse {
     fn from(count: JobCount) -> Self {

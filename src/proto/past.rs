@@ -1,5 +1,6 @@
 //! What happened in the past, on the wire.
 
+use super::look::names;
 use super::values::wide;
 use super::{duration, timestamp};
 use crate::histogram::Histogram;
@@ -14,6 +15,7 @@ impl From<&MetricsHistory> for proto::QueryMetricsResponse {
             earliest_time: history.since.map(timestamp),
             whole: Some((&history.whole()).into()),
             kinds: history.kinds.iter().map(ToString::to_string).collect(),
+            unreachable: names(&history.unreachable),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::values::{int, wide};
 use super::{duration, timestamp};
 use crate::proto;
-use crate::queue::{PartitionsSnapshot, Pause, QueueSettings};
+use crate::queue::{PartitionCounts, PartitionsSnapshot, Pause, QueueSettings};
 use crate::stats::{Counts, FinishedJob, QueueSnapshot, Totals};
 
 impl From<Counts> for proto::JobCounts {
@@ -62,6 +62,16 @@ impl From<&PartitionsSnapshot> for proto::QueuePartitions {
             count: partitions.count.into(),
             surplus: numbers(&partitions.surplus),
             unreachable: numbers(&partitions.unreachable),
+            each: partitions.each.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&PartitionCounts> for proto::QueuePartition {
+    fn from(part: &PartitionCounts) -> Self {
+        Self {
+            number: part.number.into(),
+            counts: Some(part.counts.into()),
         }
     }
 }

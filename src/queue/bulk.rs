@@ -7,6 +7,7 @@
 mod record;
 mod step;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::job::{JobId, StoreTime};
 use crate::keys;
+use crate::partition::Partition;
 use crate::queue::change::{Change, Force, check_reason};
 use crate::queue::list::Position;
 use crate::queue::{JobCount, JobQueue};
@@ -115,6 +117,9 @@ pub struct BulkOperation {
     pub finished: Option<StoreTime>,
     /// The last jobs that were skipped, at most 100; not in lists.
     pub failures: Vec<BulkFailure>,
+    /// Partitions that can not be reached now: the numbers lack theirs, and as
+    /// long as it runs it goes on there when they are back.
+    pub unreachable: Vec<Partition>,
 }
 
 /// A job that could not be changed.
@@ -195,8 +200,9 @@ impl JobQueue {
     pub async fn get_bulk(&self, id: &str) -> Result<BulkOperation> {
         let (record, end) = self.read_bulk(id).await?;
         let mut operation = record.operation(id.to_owned(), end);
-        self.read_progress_of(std::slice::from_mut(&mut operation), &record.queues, true)
-            .await?;
+        let all = std::slice::from_mut(&mut operation);
+        let unreachable = self.read_progress_of(all, &record.queues, true).await?;
+        operation.tell_unreachable(&record, &unreachable);
         Ok(operation)
     }
 
@@ -222,18 +228,22 @@ impl JobQueue {
             Some(last) if more => Position::behind(*last).write(SCOPE),
             _ => String::new(),
         };
-        let (mut operations, mut queues) = (Vec::new(), Vec::new());
+        let (mut operations, mut records) = (Vec::new(), Vec::new());
         for (id, found) in ids.iter().zip(self.read_bulks(&ids).await?) {
             // One that was pruned meanwhile is not there any more.
             if let Some((record, end)) = found {
                 operations.push(record.operation(id.to_string(), end));
-                queues.extend(record.queues);
+                records.push(record);
             }
         }
-        queues.sort_unstable();
-        queues.dedup();
-        self.read_progress_of(&mut operations, &queues, false)
+        let parts = records.iter().flat_map(|record| record.queues.clone());
+        let parts: Vec<_> = parts.collect::<BTreeSet<_>>().into_iter().collect();
+        let unreachable = self
+            .read_progress_of(&mut operations, &parts, false)
             .await?;
+        for (operation, record) in operations.iter_mut().zip(&records) {
+            operation.tell_unreachable(record, &unreachable);
+        }
         Ok(BulkPage {
             operations,
             next_page_token,
@@ -288,6 +298,16 @@ impl JobQueue {
             // That call got no further than to take the name.
             Err(Error::BulkOperationNotFound { .. }) => Ok(None),
             found => found.map(Some),
+        }
+    }
+}
+
+impl BulkOperation {
+    /// Of one that has come to its end all is known.
+    fn tell_unreachable(&mut self, record: &Record, unreachable: &[Partition]) {
+        if self.state != BulkState::Done {
+            let own = |part: &&Partition| record.queues.contains(&part.to_string());
+            self.unreachable = unreachable.iter().filter(own).cloned().collect();
         }
     }
 }

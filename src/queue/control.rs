@@ -8,6 +8,7 @@ use crate::new_job::LATEST;
 use crate::partition::{Partition, Spread};
 use crate::queue::JobQueue;
 use crate::queue::change::check_reason;
+use crate::queue::reach::Reach;
 use crate::state::JobState;
 
 /// The most jobs that one step of a purge deletes.
@@ -62,7 +63,7 @@ impl JobQueue {
         reason: &str,
     ) -> Result<String> {
         self.check_known(queue).await?;
-        let mut said = String::new();
+        let (mut said, mut reach) = (String::new(), Reach::default());
         // The first one first: it is what is shown of the queue.
         for part in self.core.partitions_now(queue).await? {
             let mut call = Call::new(&lua::PAUSE, &self.core.keys(&part));
@@ -70,13 +71,18 @@ impl JobQueue {
                 .arg(word)
                 .arg(resume)
                 .arg(reason);
-            said = call.run(&self.core.store).await?;
+            let answer = call.run(&self.core.store);
+            let Some(answer) = reach.ask(&self.core, &part, answer).await? else {
+                continue;
+            };
+            said = answer;
             crate::failpoint!("control.done");
             if said == "FULL" {
                 break;
             }
             self.core.bell.ring(&part);
         }
+        reach.all()?;
         Ok(said)
     }
 
@@ -87,11 +93,13 @@ impl JobQueue {
     /// `QUEUE_NOT_FOUND`, and any fault of the store.
     pub async fn drain(&self, queue: &QueueName) -> Result<()> {
         self.check_known(queue).await?;
+        let mut reach = Reach::default();
         for part in self.core.partitions_now(queue).await? {
             let call = Call::new(&lua::DRAIN, &self.core.keys(&part));
-            call.run::<()>(&self.core.store).await?;
+            let drained = call.run::<()>(&self.core.store);
+            reach.ask(&self.core, &part, drained).await?;
         }
-        Ok(())
+        reach.all()
     }
 
     /// Deletes the jobs of some states that are there now, in bounded steps.
@@ -102,7 +110,8 @@ impl JobQueue {
     /// is among them, and any fault of the store.
     pub async fn purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
         let mut purged = 0;
-        for (part, state, size) in self.purgeable(queue, states).await? {
+        let (sizes, reach) = self.purgeable(queue, states).await?;
+        for (part, state, size) in sizes {
             // What is added meanwhile is not meant, and must not keep this going.
             let mut left = size;
             while left > 0 {
@@ -117,6 +126,7 @@ impl JobQueue {
                 left = left.saturating_sub(deleted);
             }
         }
+        reach.all()?;
         Ok(purged)
     }
 
@@ -125,29 +135,34 @@ impl JobQueue {
     /// # Errors
     /// As for [`JobQueue::purge`].
     pub async fn count_purge(&self, queue: &QueueName, states: &[JobState]) -> Result<u64> {
-        let sizes = self.purgeable(queue, states).await?;
+        let (sizes, reach) = self.purgeable(queue, states).await?;
+        reach.all()?;
         Ok(sizes.into_iter().map(|(_, _, size)| size).sum())
     }
 
-    /// Each of the states once for each partition, and how many jobs are in it.
+    /// Each of the states once for each partition in reach, and how many jobs are in it.
     async fn purgeable(
         &self,
         queue: &QueueName,
         states: &[JobState],
-    ) -> Result<Vec<(Partition, JobState, u64)>> {
+    ) -> Result<(Vec<(Partition, JobState, u64)>, Reach)> {
         if states.is_empty() || states.contains(&JobState::Active) {
             return Err(Error::invalid("states", "must be given, and not be active"));
         }
         self.check_known(queue).await?;
-        let mut purgeable = Vec::new();
+        let (mut purgeable, mut reach) = (Vec::new(), Reach::default());
         for part in self.core.partitions_now(queue).await? {
-            let sizes = self.partition_snapshot(&part).await?.counts;
+            let snapshot = self.partition_snapshot(&part);
+            let Some(snapshot) = reach.ask(&self.core, &part, snapshot).await? else {
+                continue;
+            };
+            let sizes = snapshot.counts;
             let once = JobState::ALL
                 .into_iter()
                 .filter(|state| states.contains(state));
             purgeable.extend(once.map(|state| (part.clone(), state, sizes.of(state))));
         }
-        Ok(purgeable)
+        Ok((purgeable, reach))
     }
 
     /// Deletes a queue that has no jobs, with its settings and totals. The
@@ -160,7 +175,11 @@ impl JobQueue {
         let parts = self.core.partitions_now(queue).await?;
         if parts.len() > 1 {
             // Emptiness of one is no reason to delete it while others have jobs.
-            let jobs = self.queue(queue).await?.counts.all();
+            let whole = self.queue(queue).await?;
+            if !whole.partitions.unreachable.is_empty() {
+                return Err(Error::StoreUnavailable);
+            }
+            let jobs = whole.counts.all();
             if jobs > 0 {
                 let queue = queue.clone();
                 return Err(Error::QueueNotEmpty { queue, jobs });

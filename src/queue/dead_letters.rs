@@ -24,8 +24,8 @@ const MAX_CAUSES: usize = 10_000;
 pub struct DeadLetters {
     /// The largest first; at most 100.
     pub groups: Vec<DeadLetterGroup>,
-    /// All failed jobs were looked at, and there were few enough causes to
-    /// keep them apart.
+    /// All failed jobs were looked at, none was out of reach, and there were few
+    /// enough causes to keep them apart.
     pub complete: bool,
 }
 
@@ -74,7 +74,8 @@ impl JobQueue {
                 }
             }
         }
-        let complete = walk.current().is_none() && !causes.overflowed;
+        let is_whole = walk.current().is_none() && !causes.overflowed;
+        let complete = walk.unreachable()?.is_empty() && is_whole;
         Ok(DeadLetters {
             groups: causes.largest(),
             complete,

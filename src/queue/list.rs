@@ -10,6 +10,7 @@ mod walk;
 
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::record::JobRecord;
 
@@ -45,6 +46,8 @@ pub struct JobPage {
     pub jobs: Vec<JobRecord>,
     /// Empty on the last page.
     pub next_page_token: String,
+    /// Partitions that this page lacks the jobs of: they could not be reached.
+    pub unreachable: Vec<Partition>,
 }
 
 impl JobQueue {
@@ -53,7 +56,8 @@ impl JobQueue {
     ///
     /// # Errors
     /// `INVALID_FIELD` for an order that the filter does not allow and for a
-    /// page token of another list; any fault of the store.
+    /// page token of another list; any fault of the store, except where others
+    /// of the partitions can be reached.
     pub async fn list(&self, request: &ListRequest) -> Result<JobPage> {
         let plan = Plan::new(&request.filter, request.order)?;
         let scope = plan.scope();
@@ -68,6 +72,7 @@ impl JobQueue {
         Ok(JobPage {
             jobs,
             next_page_token: next.map(|next| next.write(&scope)).unwrap_or_default(),
+            unreachable: walk.unreachable()?,
         })
     }
 }

@@ -12,8 +12,10 @@ use crate::error::{Error, Result};
 use crate::job::QueueName;
 use crate::lua::{self, Call, MAX_JOBS};
 use crate::partition::{MAX_PARTITIONS, Partition, Spread, check_count};
+use crate::queue::reach::{Reach, is_out_of_reach};
 use crate::queue::{Core, JobQueue};
 use crate::redis::Address;
+use crate::stats::Counts;
 
 /// So many jobs that no key binds go to one partition, then as many to the next:
 /// a call is for one partition, and small calls cost more.
@@ -36,6 +38,17 @@ pub struct PartitionsSnapshot {
     pub surplus: Vec<u8>,
     /// Those that could not be asked: the numbers of the queue lack theirs.
     pub unreachable: Vec<u8>,
+    /// The numbers of those that answered, where a queue is asked for alone.
+    pub each: Vec<PartitionCounts>,
+}
+
+/// How many jobs one partition has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionCounts {
+    /// Its number.
+    pub number: u8,
+    /// By state.
+    pub counts: Counts,
 }
 
 impl PartitionsSnapshot {
@@ -46,7 +59,7 @@ impl PartitionsSnapshot {
         Self {
             count: spread.count,
             surplus: is_surplus.then_some(part.number()).into_iter().collect(),
-            unreachable: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -247,9 +260,14 @@ impl Core {
         Ok(self.fresh_spread(queue).await?.partitions(queue))
     }
 
-    /// The same, as the first partition tells now.
+    /// The same, as the first partition tells now. While it can not be reached
+    /// nobody changes them, so they are as they were last known.
     pub(crate) async fn partitions_now(&self, queue: &QueueName) -> Result<Vec<Partition>> {
-        Ok(self.read_spread(queue).await?.partitions(queue))
+        let spread = match self.read_spread(queue).await {
+            Err(error) if is_out_of_reach(&error) => self.fresh_spread(queue).await?,
+            spread => spread?,
+        };
+        Ok(spread.partitions(queue))
     }
 
     /// Takes in the text of a spread, unless a later one is known.
@@ -296,12 +314,14 @@ impl Core {
             for part in &after.partitions(queue)[1..] {
                 self.say(part).await?;
             }
+            let mut reach = Reach::default();
             for part in &old[1..] {
-                self.tell_spread(part, None, &after, None).await?;
+                let told = self.tell_spread(part, None, &after, None);
+                reach.ask(self, part, told).await?;
             }
             self.copy_settings(queue).await?;
             parts.iter().for_each(|part| self.bell.ring(part));
-            return Ok(());
+            return reach.all();
         }
         Err(Error::EtagMismatch {
             what: format!("queue {queue}"),
@@ -313,12 +333,14 @@ impl Core {
         let first = Partition::first(queue.clone());
         let (mut config, mut spread) = self.read_config(&first).await?;
         for _ in 0..TRIES {
+            let mut reach = Reach::default();
             for part in &spread.partitions(queue)[1..] {
-                self.tell_spread(part, None, &spread, Some(&config)).await?;
+                let told = self.tell_spread(part, None, &spread, Some(&config));
+                reach.ask(self, part, told).await?;
             }
             let (now, spread_now) = self.read_config(&first).await?;
             if now == config {
-                break;
+                return reach.all();
             }
             (config, spread) = (now, spread_now);
         }

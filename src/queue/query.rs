@@ -7,17 +7,20 @@
 //! nothing was counted.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::job::{Kind, QueueName, StoreTime};
 use crate::keys::QueueKeys;
 use crate::lua::{self, Call};
 use crate::measures::Measures;
+use crate::partition::Partition;
 use crate::queue::JobQueue;
+use crate::queue::reach::Reach;
 use crate::stats::Totals;
 use crate::window::MetricsWindow;
 
@@ -54,6 +57,8 @@ pub struct MetricsHistory {
     pub points: Vec<MetricsPoint>,
     /// The kinds that are told apart in this time, by name, at most 32.
     pub kinds: BTreeSet<Kind>,
+    /// Partitions that could not be reached: what happened there is not in it.
+    pub unreachable: Vec<Partition>,
 }
 
 /// What happened in one step.
@@ -109,7 +114,8 @@ impl JobQueue {
     /// end, is ahead of now, or lies further back than the 31 days that are kept, and
     /// for `step` when it is not of whole seconds, of minutes from a minute on, or of
     /// hours from an hour on, when it is too short for so long ago, or makes more than
-    /// 1,000 points; any fault of the store.
+    /// 1,000 points; any fault of the store, except where others of the partitions
+    /// can be reached.
     pub async fn query_metrics(&self, query: &MetricsQuery) -> Result<MetricsHistory> {
         let now = self.core.now().await?;
         let window = MetricsWindow::new(query.start, query.end, query.step, now)?;
@@ -124,14 +130,19 @@ impl JobQueue {
         }
         let read = parts.into_iter().map(|part| async move {
             let keys = self.core.keys(&part);
-            self.read_source(&keys, kind, window).await
+            let source = self.read_source(&keys, kind, window).await;
+            (part, source)
         });
         let mut read = stream::iter(read).buffer_unordered(QUEUES_AT_ONCE);
         let mut sum = Source::new(kind, window);
-        while let Some(source) = read.try_next().await? {
-            sum.add(&source);
+        let mut reach = Reach::default();
+        while let Some((part, source)) = read.next().await {
+            let source = reach.ask(&self.core, &part, ready(source)).await?;
+            source.iter().for_each(|source| sum.add(source));
         }
-        Ok(sum.history())
+        let mut history = sum.history();
+        history.unreachable = reach.some()?;
+        Ok(history)
     }
 
     /// Reads the rows of one set of keys.
@@ -291,6 +302,7 @@ impl<'a> Source<'a> {
             since: self.since,
             points: self.points,
             kinds: self.kinds,
+            unreachable: Vec::new(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Puts the numbers of a queue together from those of its partitions.
 
-use super::QueueSnapshot;
+use super::{Counts, QueueSnapshot, Totals};
 use crate::error::{Error, Result};
 use crate::job::QueueName;
+use crate::measures::Measures;
 use crate::partition::Partition;
+use crate::queue::{PartitionsSnapshot, QueueControl};
 
 /// The numbers of a queue from those of its partitions.
 pub(super) struct Together {
@@ -47,19 +49,39 @@ impl Together {
         whole.partitions.add(numbers.partitions);
     }
 
-    /// Fails where none could be asked, or with what is no matter of reach.
-    pub(super) fn end(self) -> Result<QueueSnapshot> {
-        match (self.whole, self.failed) {
-            (Some(mut whole), None) => {
-                whole.partitions.unreachable = self.unreachable;
-                Ok(whole)
-            }
-            (Some(mut whole), Some(error)) if error.is_transient() => {
-                whole.partitions.unreachable = self.unreachable;
-                Ok(whole)
-            }
-            (_, Some(error)) => Err(error),
-            (None, None) => Err(Error::QueueNotFound { queue: self.queue }),
-        }
+    /// Without the partitions that can not be reached. Fails with what is no matter
+    /// of reach; also where none answered, unless others may.
+    pub(super) fn end(self, others_may_answer: bool) -> Result<QueueSnapshot> {
+        let Self {
+            queue,
+            whole,
+            unreachable,
+            failed,
+        } = self;
+        let mut whole = match (whole, failed) {
+            (_, Some(error)) if !error.is_transient() => return Err(error),
+            (Some(whole), _) => whole,
+            (None, Some(_)) if others_may_answer => nothing_known(queue, unreachable.len()),
+            (None, Some(error)) => return Err(error),
+            (None, None) => return Err(Error::QueueNotFound { queue }),
+        };
+        whole.partitions.unreachable = unreachable;
+        Ok(whole)
+    }
+}
+
+/// A queue of so many partitions, none of which can be reached.
+fn nothing_known(name: QueueName, partitions: usize) -> QueueSnapshot {
+    QueueSnapshot {
+        name,
+        counts: Counts::default(),
+        totals: Totals::default(),
+        oldest_waiting: None,
+        control: QueueControl::default(),
+        measured: Measures::default(),
+        partitions: PartitionsSnapshot {
+            count: u8::try_from(partitions).unwrap_or(u8::MAX),
+            ..PartitionsSnapshot::default()
+        },
     }
 }

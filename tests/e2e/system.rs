@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use jobflow::proto::job_service_client::JobServiceClient;
 use jobflow::proto::metrics_service_client::MetricsServiceClient;
-use jobflow::testing::{TestRedis, assert_sound, fresh_namespace, wait_for};
+use jobflow::testing::{TestCluster, TestRedis, assert_sound, fresh_namespace, wait_for};
 use jobflow::{Counts, JobId, JobQueue, JobRecord, JobState, Namespace, QueueConfig, Totals};
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
@@ -79,6 +79,20 @@ impl System {
             redis_url: url.to_owned(),
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// The same in a cluster; the single Redis beside it is not used. The server
+    /// is yet to be started.
+    pub(crate) fn prepare_in(cluster: &TestCluster) -> Self {
+        let mut system = Self::prepare(TestRedis::start(), &[]);
+        system.redis_url = cluster.servers()[0].url();
+        let in_cluster = JobQueue::open(QueueConfig {
+            redis_url: system.redis_url.clone(),
+            namespace: system.namespace.clone(),
+            ..QueueConfig::default()
+        });
+        system.queue = in_cluster.unwrap();
+        system
     }
 
     /// Starts the server, the first time on a free port and later on the same.

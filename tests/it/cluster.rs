@@ -1,18 +1,17 @@
 use std::time::{Duration, Instant};
 
 use jobflow::testing::{
-    MASTERS, PATIENCE, TestCluster, assert_sound, fresh_namespace, key_of_part, namespace_key,
-    queue_key, server_of, wait_for,
+    PATIENCE, TestCluster, assert_sound, fresh_namespace, queue_key, server_of, wait_for,
 };
 use jobflow::{
     ControlMessage, ControlReader, Durability, Error, EventReader, JobId, JobQueue, JobState,
-    ListRequest, NewJob, Outcome, Partition, QueueConfig, QueueName, SettingsChange, WorkerSignal,
+    NewJob, Outcome, Partition, QueueConfig, QueueName, WorkerSignal,
 };
 use tokio::time::timeout;
 
 use crate::{LEASE, WORKER, job};
 
-fn open(url: &str) -> JobQueue {
+pub(crate) fn open(url: &str) -> JobQueue {
     JobQueue::open(QueueConfig {
         redis_url: url.to_owned(),
         namespace: fresh_namespace(),
@@ -22,7 +21,11 @@ fn open(url: &str) -> JobQueue {
 }
 
 /// A queue whose slot this server owns, and its `waiting` key.
-fn queue_of(cluster: &TestCluster, queue: &JobQueue, server: usize) -> (QueueName, String) {
+pub(crate) fn queue_of(
+    cluster: &TestCluster,
+    queue: &JobQueue,
+    server: usize,
+) -> (QueueName, String) {
     let names = (0..).map(|n| QueueName::new(format!("queue-{n}")).unwrap());
     let mut keyed = names.map(|name| {
         let key = queue_key(&queue.config().namespace, &name, "waiting");
@@ -31,11 +34,11 @@ fn queue_of(cluster: &TestCluster, queue: &JobQueue, server: usize) -> (QueueNam
     keyed.find(|(_, key)| cluster.owner(key) == server).unwrap()
 }
 
-fn of(name: &QueueName) -> NewJob {
+pub(crate) fn of(name: &QueueName) -> NewJob {
     job().queue(name).unwrap()
 }
 
-async fn run_all(queue: &JobQueue, name: &QueueName) -> usize {
+pub(crate) async fn run_all(queue: &JobQueue, name: &QueueName) -> usize {
     let mut ran = 0;
     loop {
         let claimed = queue.claim(name, 100, LEASE, WORKER).await.unwrap();
@@ -50,7 +53,7 @@ async fn run_all(queue: &JobQueue, name: &QueueName) -> usize {
 }
 
 /// Reads until there is an event of this job, whatever a slot that moves says meanwhile.
-async fn until_heard(events: &mut EventReader, id: JobId) {
+pub(crate) async fn until_heard(events: &mut EventReader, id: JobId) {
     let heard = async {
         loop {
             let batches = events
@@ -309,50 +312,4 @@ async fn a_worker_of_several_queues_waits_in_all_their_slots() {
         assert_eq!(run_all(&queue, name).await, 1);
     }
     assert_sound(&queue).await;
-}
-
-#[tokio::test]
-async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
-    let mut cluster = TestCluster::start();
-    let queue = open(&cluster.servers()[0].url());
-    let list = namespace_key(&queue.config().namespace, "queues");
-    let lost = (cluster.owner(&list) + 1) % MASTERS;
-    let (name, _) = queue_of(&cluster, &queue, (lost + 1) % MASTERS);
-    queue.submit(of(&name)).await.unwrap();
-    let change = [SettingsChange::Partitions(Some(12))];
-    queue.update_settings(&name, &change, None).await.unwrap();
-    let parts = queue.all_partitions().await.unwrap();
-    let gone = |part: &&Partition| cluster.owner(&key_of_part(&queue, part)) == lost;
-    let gone: Vec<_> = parts.iter().filter(gone).map(Partition::number).collect();
-    assert!((1..12).contains(&gone.len()), "{gone:?}");
-    // With no replica to take over.
-    for at in (MASTERS..2 * MASTERS).chain([lost]) {
-        cluster.server(at).kill();
-    }
-    let (mut stored, mut refused) = (1, 0);
-    while stored < 1_000 {
-        match queue.submit(of(&name)).await {
-            Ok(_) => stored += 1,
-            Err(Error::StoreUnavailable) => refused += 1,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    // Each partition that has gone is tried once a second.
-    assert!(refused < 100, "{refused} refused");
-    let snapshot = queue.queue(&name).await.unwrap();
-    let mut unreachable = snapshot.partitions.unreachable;
-    unreachable.sort_unstable();
-    assert_eq!((unreachable, snapshot.counts.waiting), (gone, stored));
-    assert_eq!(queue.snapshot().await.unwrap().queues.len(), 1);
-    assert_eq!(run_all(&queue, &name).await as u64, stored);
-    // A list that would lack some says so, where it comes to them.
-    let mut request = ListRequest::default();
-    let refused = loop {
-        match queue.list(&request).await {
-            Ok(page) => request.page_token = page.next_page_token,
-            Err(error) => break error,
-        }
-        assert!(!request.page_token.is_empty(), "a list without some");
-    };
-    assert_eq!(refused, Error::StoreUnavailable);
 }

@@ -31,6 +31,7 @@ mod kinds;
 mod layout;
 mod list;
 mod logs;
+mod lost;
 mod measure;
 mod partitions;
 mod pause;

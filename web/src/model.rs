@@ -114,6 +114,18 @@ pub(crate) struct Queue {
     pub(crate) pauses: usize,
     /// It takes no new jobs.
     pub(crate) draining: bool,
+    /// Over how many partitions its new jobs are spread.
+    pub(crate) partitions: u64,
+    /// Of how many nothing is known, as they can not be reached.
+    pub(crate) unreachable: usize,
+}
+
+/// Says of how many partitions the numbers lack the jobs.
+pub(crate) fn out_of_reach(partitions: usize) -> Option<String> {
+    (partitions > 0).then(|| {
+        let partitions = crate::format::plural(partitions as u64, "partition");
+        format!("{partitions} out of reach")
+    })
 }
 
 /// The workers whose last beat is recent.

@@ -24,9 +24,11 @@ that is run:
   --cluster        the tests that share a store share a cluster";
 
 /// What starts stores of its own is the same whatever the others share.
-const OF_THE_SHARED_STORE: [&str; 10] = [
+const OF_THE_SHARED_STORE: [&str; 12] = [
     "--skip",
     "cluster::",
+    "--skip",
+    "lost::",
     "--skip",
     "secured::",
     "--skip",

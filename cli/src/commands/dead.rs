@@ -21,7 +21,7 @@ pub(crate) async fn run(client: &Client, command: Dead, output: &mut Output) -> 
             let answer = client.dead_groups(&filter).await?;
             output.list(&answer.groups)?;
             if !answer.complete {
-                output.message("not all failed jobs were looked at: there are too many");
+                output.message("not all failed jobs were looked at: there are too many, or some can not be reached");
             }
             Ok(())
         }

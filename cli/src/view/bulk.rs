@@ -27,6 +27,8 @@ struct Operation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_time: Option<String>,
     failures: Vec<Failure<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unreachable: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -73,6 +75,7 @@ impl Item for proto::BulkOperation {
                     reason: &failure.reason,
                 })
                 .collect(),
+            unreachable: &self.unreachable,
         }
     }
 
@@ -94,6 +97,7 @@ impl Item for proto::BulkOperation {
             ("skipped", Some(count(self.skipped))),
             ("created", self.create_time.map(|time| time.to_string())),
             ("finished", self.finish_time.map(|time| time.to_string())),
+            ("unreachable", given(&self.unreachable.join(" "))),
             ("left alone", given(&failures.join("\n"))),
         ])
     }

@@ -54,6 +54,7 @@ impl Jobs {
                 .map(|job| who::shown(job.into()))
                 .collect::<Result<_>>()?,
             next_page_token: page.next_page_token,
+            unreachable: proto::names(&page.unreachable),
         })
     }
 

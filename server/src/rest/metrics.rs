@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use jobflow::{Counts, PulseReport, QueueSnapshot, Totals};
+use jobflow::{Counts, PulseReport, QueueControl, QueueSnapshot, Totals};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -133,18 +133,27 @@ fn tell_queue(name: &str, queue: &QueueSnapshot) {
             large(jobs),
         );
     }
-    tell_totals(name, &queue.totals);
+    // Without those of some partitions they would look as if they began anew.
+    if queue.partitions.unreachable.is_empty() {
+        tell_totals(name, &queue.totals);
+    }
+    set(
+        "jobflow_queue_unreachable_partitions",
+        "Partitions of which nothing is known, as their server can not be reached.",
+        &[("queue", name)],
+        large(queue.partitions.unreachable.len() as u64),
+    );
     set(
         "jobflow_queue_oldest_waiting_seconds",
         "How long the oldest waiting job has been waiting; 0 when none is.",
         &[("queue", name)],
         queue.oldest_waiting.unwrap_or_default().as_secs_f64(),
     );
-    let paused = queue
-        .control
-        .pauses
-        .iter()
-        .any(|pause| pause.kind.is_none());
+    tell_switches(name, &queue.control);
+}
+
+fn tell_switches(name: &str, control: &QueueControl) {
+    let paused = control.pauses.iter().any(|pause| pause.kind.is_none());
     for (metric, help, is) in [
         (
             "jobflow_queue_paused",
@@ -154,7 +163,7 @@ fn tell_queue(name: &str, queue: &QueueSnapshot) {
         (
             "jobflow_queue_draining",
             "Whether it takes no new jobs.",
-            queue.control.draining,
+            control.draining,
         ),
     ] {
         set(metric, help, &[("queue", name)], f64::from(u8::from(is)));

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::job::{JobId, StoreTime};
 use crate::keys;
 use crate::partition::Partition;
+use crate::queue::reach::{Reach, is_out_of_reach};
 use crate::queue::{JobCount, JobQueue};
 
 /// How many failures are told.
@@ -146,6 +147,7 @@ impl Record {
             created: (self.created_ms > 0).then_some(StoreTime(self.created_ms)),
             finished: end.map(|end| StoreTime(end.finished_ms)),
             failures,
+            unreachable: Vec::new(),
         }
     }
 }
@@ -243,31 +245,37 @@ impl JobQueue {
         self.core.store.run_pipeline(&both).await
     }
 
-    /// Adds what each queue knows of the operations.
+    /// Adds what each partition knows of the operations. Returns those that could
+    /// not be asked.
     pub(super) async fn read_progress_of(
         &self,
         operations: &mut [BulkOperation],
-        queues: &[String],
+        parts: &[String],
         with_failures: bool,
-    ) -> Result<()> {
+    ) -> Result<Vec<Partition>> {
         if operations.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        // The operations themselves are known, whichever of these answer.
+        let mut reach = Reach::going_on(true);
         // Ids that no queue had are skipped from the start.
         let mut live: Vec<_> = operations
             .iter()
             .map(|operation| (0, operation.failures.len() as u64))
             .collect();
-        for queue in queues {
-            let keys = self.core.keys(&Partition::parse(queue)?);
+        for part in parts {
+            let part = Partition::parse(part)?;
             let mut get = ::redis::cmd("HMGET");
-            get.arg(keys.bulk());
+            get.arg(self.core.keys(&part).bulk());
             for operation in &*operations {
                 for field in ["changed", "skipped", "failures"] {
                     get.arg(keys::bulk_field(&operation.id, field));
                 }
             }
-            let fields: Vec<Option<Bytes>> = self.core.store.run(&get).await?;
+            let told = self.core.store.run::<Vec<Option<Bytes>>>(&get);
+            let Some(fields) = reach.ask(&self.core, &part, told).await? else {
+                continue;
+            };
             let known = operations
                 .iter_mut()
                 .zip(&mut live)
@@ -289,7 +297,7 @@ impl JobQueue {
                 operation.failures.clear();
             }
         }
-        Ok(())
+        reach.some()
     }
 
     /// Forgets operations that ended long ago, and the oldest where there are too many.
@@ -303,8 +311,14 @@ impl JobQueue {
             };
             let age = now.since(StoreTime(end.finished_ms));
             if age > KEPT || left >= MAX_KEPT {
-                self.forget_bulk(*id, &record).await?;
-                left -= 1;
+                match self.forget_bulk(*id, &record).await {
+                    Ok(()) => left -= 1,
+                    // It is forgotten when all of its partitions are there again.
+                    Err(error) if is_out_of_reach(&error) => {
+                        tracing::debug!(%id, %error, "an old bulk operation is kept for now");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         if left >= MAX_KEPT {

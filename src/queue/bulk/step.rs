@@ -14,6 +14,7 @@ use crate::keys;
 use crate::partition::Partition;
 use crate::queue::change::{Change, MAX_CHANGES};
 use crate::queue::list::{Columns, Order, Plan, Position, Walk};
+use crate::queue::reach::Reach;
 use crate::queue::{BulkStep, JobQueue};
 use crate::record::JobRecord;
 use crate::state::JobState;
@@ -32,6 +33,9 @@ pub(crate) struct BulkRun {
     plan: Option<Plan>,
     /// Partitions that are left; the last is gone through now.
     left: Vec<Partition>,
+    reach: Reach,
+    /// How many of them could not be reached since the last that could.
+    missed: usize,
 }
 
 /// What came of a step.
@@ -69,6 +73,8 @@ impl JobQueue {
             change: action.change(&record.reason),
             plan,
             left,
+            reach: Reach::default(),
+            missed: 0,
             record,
         })
     }
@@ -83,22 +89,32 @@ impl JobQueue {
         ids.sort_unstable();
         ids.dedup();
         let mut placed = BTreeMap::<_, Vec<_>>::new();
+        let mut reach = Reach::default();
         for queue in all {
             let here = ids.iter().filter(|id| queue.may_have(**id));
             let plan = Plan::of_ids(here.copied());
-            let mut walk = Walk::new(self, &plan, vec![queue.clone()], Position::default());
-            while walk.current().is_some() {
-                let passed = walk.step(usize::MAX).await?;
-                let found: Vec<_> = passed
-                    .iter()
-                    .filter_map(|passed| passed.job.as_ref())
-                    .collect();
-                ids.retain(|id| found.iter().all(|job| job.id != *id));
-                if !found.is_empty() {
-                    let here = placed.entry(Some(queue.clone())).or_default();
-                    here.extend(found.iter().map(|job| job.id));
+            let look = async {
+                let mut walk = Walk::new(self, &plan, vec![queue.clone()], Position::default());
+                let mut found = Vec::new();
+                while walk.current().is_some() {
+                    let passed = walk.step(usize::MAX).await?;
+                    found.extend(passed.into_iter().filter_map(|passed| passed.job));
                 }
+                walk.reached_all()?;
+                Ok(found)
+            };
+            let found = reach.ask(&self.core, queue, Box::pin(look)).await?;
+            let found: Vec<_> = found.into_iter().flatten().map(|job| job.id).collect();
+            ids.retain(|id| !found.contains(id));
+            if !found.is_empty() {
+                placed.insert(Some(queue.clone()), found);
             }
+        }
+        // What a partition that can not be reached may have, it is asked for later.
+        for queue in reach.some()? {
+            let (here, others) = ids.into_iter().partition(|id| queue.may_have(*id));
+            ids = others;
+            placed.insert(Some(queue), here);
         }
         if !ids.is_empty() {
             placed.insert(None, ids);
@@ -116,18 +132,40 @@ impl BulkRun {
         }
         let Some(name) = self.left.last().cloned() else {
             let operation = queue.get_bulk(&self.id).await?;
+            if !operation.unreachable.is_empty() {
+                // What it has done there has to be known for its end.
+                return Err(Error::StoreUnavailable);
+            }
             queue.end_bulk(&operation, BulkState::Done).await?;
             crate::failpoint!("bulk.ended");
             return Ok(Stepped::Over);
         };
-        let cursor = self.cursor(queue, &name).await?;
+        let mut reach = std::mem::take(&mut self.reach);
+        let stepped = Box::pin(self.step_in(queue, &name));
+        let stepped = reach.ask(&queue.core, &name, stepped).await;
+        self.reach = reach;
+        if let Some(stepped) = stepped? {
+            self.missed = 0;
+            return Ok(stepped);
+        }
+        self.missed += 1;
+        if self.missed >= self.left.len() {
+            return Err(Error::StoreUnavailable);
+        }
+        // The others first.
+        self.left.rotate_right(1);
+        Ok(Stepped::Again(Duration::ZERO))
+    }
+
+    async fn step_in(&mut self, queue: &JobQueue, name: &Partition) -> Result<Stepped> {
+        let cursor = self.cursor(queue, name).await?;
         if cursor == END {
             self.left.pop();
             return Ok(Stepped::Again(Duration::ZERO));
         }
         let (ids, next_cursor) = match &self.plan {
-            Some(plan) => self.meant(queue, plan, &name, &cursor).await?,
-            None => self.named(&name, &cursor)?,
+            Some(plan) => self.meant(queue, plan, name, &cursor).await?,
+            None => self.named(name, &cursor)?,
         };
         let step = BulkStep {
             operation: self.id.clone(),
@@ -136,7 +174,7 @@ impl BulkRun {
         };
         crate::failpoint!("bulk.found");
         let done = queue
-            .change_in(&name, &self.change, &ids, Some(&step))
+            .change_in(name, &self.change, &ids, Some(&step))
             .await?;
         crate::failpoint!("bulk.changed");
         // Overtaken by another server, whose turn it is to wait.
@@ -163,6 +201,7 @@ impl BulkRun {
         let start = Position::read(cursor, &self.id).map_err(|_| self.lost())?;
         let mut walk = Walk::new(queue, plan, vec![name.clone()], start);
         let (jobs, next) = walk.page(self.size()).await?;
+        walk.reached_all()?;
         let since = StoreTime(self.record.created_ms);
         let ids = jobs.iter().filter(|job| !has_moved(job, since));
         let next = next.map_or_else(|| END.to_owned(), |next| next.write(&self.id));
@@ -251,6 +290,8 @@ mod tests {
             change: Change::Retry,
             plan: None,
             left: Vec::new(),
+            reach: Reach::default(),
+            missed: 0,
             record,
         }
     }

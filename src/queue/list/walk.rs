@@ -10,6 +10,7 @@ use crate::queue::list::plan::Source;
 use crate::queue::list::row::{Found, Row};
 use crate::queue::list::token::Place;
 use crate::queue::list::{MAX_LOOKED_AT, Plan, Position};
+use crate::queue::reach::Reach;
 use crate::record::JobRecord;
 
 /// The most jobs of one step.
@@ -29,6 +30,8 @@ pub(crate) struct Walk<'a> {
     left: Vec<Partition>,
     place: Place,
     scan_size: usize,
+    /// Partitions that can not be reached are passed over.
+    reach: Reach,
 }
 
 /// A job, and where a walk goes on behind it.
@@ -47,6 +50,7 @@ impl<'a> Walk<'a> {
     ) -> Self {
         queues.retain(|part| plan.filter.may_mean_queue(part.queue()));
         let mut place = Place::Start;
+        let reach = Reach::going_on(start.queue.is_some());
         if let Some(at) = start.queue {
             queues.retain(|name| *name >= at);
             // A queue that was deleted meanwhile leaves the next one to its start.
@@ -61,7 +65,18 @@ impl<'a> Walk<'a> {
             left: queues,
             place,
             scan_size: FIRST_SCAN,
+            reach,
         }
+    }
+
+    /// The partitions that it has passed over. Fails where no other answered.
+    pub(crate) fn unreachable(self) -> Result<Vec<Partition>> {
+        self.reach.some()
+    }
+
+    /// Fails where it has passed over any.
+    pub(crate) fn reached_all(self) -> Result<()> {
+        self.reach.all()
     }
 
     /// Where it is; `None` at the end.
@@ -102,18 +117,37 @@ impl<'a> Walk<'a> {
     /// not, at the most 200, and goes behind them. `wanted` is how many the
     /// caller has a use for.
     pub(crate) async fn step(&mut self, wanted: usize) -> Result<Vec<Passed>> {
-        let Some(queue) = self.current().cloned() else {
-            return Ok(Vec::new());
-        };
-        let (passed, behind) = match (&self.plan.source, self.place.clone()) {
-            (Source::Ids(ids), place) => self.named(&queue, ids, place).await?,
-            (Source::Set { name, down }, place) => self.in_set(&queue, name, *down, place).await?,
-            (Source::Scan { active }, place) => {
-                self.scanned(&queue, *active, place, wanted).await?
-            }
-        };
-        self.place = behind;
-        Ok(passed)
+        let mut reach = std::mem::take(&mut self.reach);
+        let queue: &'a JobQueue = self.queue;
+        let mut stepped = Ok(Vec::new());
+        while let Some(part) = self.current().cloned() {
+            let look = Box::pin(self.look(&part, wanted));
+            let looked = reach.ask(&queue.core, &part, look).await;
+            let (passed, behind) = match looked {
+                Ok(None) => {
+                    self.place = Place::End;
+                    continue;
+                }
+                Ok(Some(looked)) => looked,
+                Err(error) => {
+                    stepped = Err(error);
+                    break;
+                }
+            };
+            self.place = behind;
+            stepped = Ok(passed);
+            break;
+        }
+        self.reach = reach;
+        stepped
+    }
+
+    async fn look(&mut self, part: &Partition, wanted: usize) -> Result<(Vec<Passed>, Place)> {
+        match (&self.plan.source, self.place.clone()) {
+            (Source::Ids(ids), place) => self.named(part, ids, place).await,
+            (Source::Set { name, down }, place) => self.in_set(part, name, *down, place).await,
+            (Source::Scan { active }, place) => self.scanned(part, *active, place, wanted).await,
+        }
     }
 
     async fn named(

@@ -14,6 +14,8 @@ pub(crate) struct Page {
     pub(crate) jobs: Vec<Job>,
     /// Empty on the last page.
     pub(crate) next: String,
+    /// Partitions of which it lacks the jobs.
+    pub(crate) unreachable: Vec<String>,
 }
 
 impl Api {
@@ -33,6 +35,7 @@ impl Api {
         Ok(Page {
             jobs: page.jobs,
             next: page.next_page_token,
+            unreachable: page.unreachable,
         })
     }
 

@@ -127,7 +127,7 @@ fn pulse(message: proto::Loop) -> Loop {
     }
 }
 
-fn counts(message: proto::JobCounts) -> Counts {
+pub(crate) fn counts(message: proto::JobCounts) -> Counts {
     Counts {
         scheduled: natural(message.scheduled),
         blocked: natural(message.blocked),
@@ -165,6 +165,7 @@ fn rates(message: proto::Rates) -> Rates {
 
 fn queue(message: proto::QueueMetrics) -> Option<Queue> {
     let queue = message.queue?;
+    let partitions = queue.partitions.unwrap_or_default();
     Some(Queue {
         name: queue.name.into(),
         counts: queue.counts.map(counts).unwrap_or_default(),
@@ -174,6 +175,8 @@ fn queue(message: proto::QueueMetrics) -> Option<Queue> {
         paused: queue.pauses.iter().any(|pause| pause.kind.is_empty()),
         pauses: queue.pauses.len(),
         draining: queue.draining,
+        partitions: natural(partitions.count.into()),
+        unreachable: partitions.unreachable.len(),
     })
 }
 

@@ -21,7 +21,7 @@ use yew::AttrValue;
 
 pub(crate) use bulk::{Bulk, Target};
 pub(crate) use jobs::Page;
-pub(crate) use metrics::Metrics;
+pub(crate) use metrics::{Metrics, counts};
 
 use crate::store::Refusal;
 

@@ -6,7 +6,7 @@ use yew::{Html, classes, function_component, html};
 use crate::{
     components::{command::Command, icons::StateIcon, link::Link},
     format,
-    model::{Queue, state_title},
+    model::{Queue, out_of_reach, state_title},
     route::Route,
     session::use_live,
 };
@@ -55,6 +55,9 @@ fn card(queue: &Queue, per_second: f64) -> Html {
                 if queue.draining {
                     <span class="badge warning">{"draining"}</span>
                 }
+                if let Some(note) = out_of_reach(queue.unreachable) {
+                    <span class="badge warning">{note}</span>
+                }
             </header>
             <dl class="card-counts">
                 {for SHOWN.iter().map(|of| {
@@ -73,6 +76,9 @@ fn card(queue: &Queue, per_second: f64) -> Html {
                     Some(age) => format!(" · oldest waits {}", format::duration(age)),
                     None => String::new(),
                 }}
+                if queue.partitions > 1 {
+                    {format!(" · {} partitions", queue.partitions)}
+                }
             </p>
         </li>
     }

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use jobflow::proto::{self, ListJobsRequest};
 
 use crate::args::{Listing, Refresh};
@@ -19,6 +22,7 @@ pub(crate) async fn list<T: Item>(
     output: &mut Output,
     shown: impl Fn(proto::Job) -> T,
 ) -> Result<()> {
+    let unreachable = RefCell::new(BTreeSet::new());
     let page = async |size, token| -> Result<Page<T>> {
         let request = ListJobsRequest {
             filter: listing.filter.clone(),
@@ -27,11 +31,20 @@ pub(crate) async fn list<T: Item>(
             page_token: token,
         };
         let answer = client.list_jobs(&request).await?;
+        unreachable.borrow_mut().extend(answer.unreachable);
         let jobs = answer.jobs.into_iter().map(&shown).collect();
         Ok((jobs, answer.next_page_token))
     };
     if !refresh.watch {
-        return paging::print(listing.limit, PAGE, output, page).await;
+        paging::print(listing.limit, PAGE, output, page).await?;
+        let missing: Vec<_> = unreachable.into_inner().into_iter().collect();
+        if !missing.is_empty() {
+            output.message(&format!(
+                "jobs of {} are missing: it can not be reached",
+                missing.join(", ")
+            ));
+        }
+        return Ok(());
     }
     if listing.limit == 0 || listing.limit > MOST {
         return Err(Error::usage(format!(

@@ -139,6 +139,7 @@ impl proto::job_service_server::JobService for Fake {
         Ok(Response::new(proto::ListJobsResponse {
             jobs,
             next_page_token: if more { to.to_string() } else { String::new() },
+            unreachable: Vec::new(),
         }))
     }
 

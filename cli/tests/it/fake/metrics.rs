@@ -53,6 +53,7 @@ impl proto::metrics_service_server::MetricsService for Fake {
             earliest_time: time(0),
             whole: Some(point(1)),
             kinds: Vec::new(),
+            unreachable: Vec::new(),
         }))
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Listing {
     pub(crate) pages: usize,
     pub(crate) loading: bool,
     pub(crate) problem: Option<Problem>,
+    /// Partitions of which it lacks the jobs.
+    pub(crate) unreachable: BTreeSet<String>,
     /// When the first page came, by the clock of this machine.
     pub(crate) at: u64,
     /// How often somebody asked for other jobs.
@@ -77,6 +79,7 @@ impl Default for Listing {
             pages: 0,
             loading: true,
             problem: None,
+            unreachable: BTreeSet::new(),
             at: 0,
             asked: 0,
         }
@@ -135,6 +138,7 @@ impl Reducible for Listing {
             Read::First(page, now) => {
                 // The reader finds each job where it was, unless it has changed.
                 listing.rows = Rows::of(page.jobs);
+                listing.unreachable = page.unreachable.into_iter().collect();
                 listing.next = Some(page.next).filter(|next| !next.is_empty());
                 listing.pages = 1;
                 listing.loading = false;
@@ -143,6 +147,7 @@ impl Reducible for Listing {
             }
             Read::More(page) => {
                 listing.rows = listing.rows.with(page.jobs);
+                listing.unreachable.extend(page.unreachable);
                 listing.next = Some(page.next).filter(|next| !next.is_empty());
                 listing.pages += 1;
                 listing.loading = false;
@@ -202,17 +207,25 @@ async fn read(
         dispatcher.dispatch(Read::Failed(problem));
         return;
     }
+    let mut unreachable = Vec::new();
     for _ in 0..EMPTY_PAGES {
         let listed = Api::list_jobs(filter.clone(), view.order().into(), PAGE, token).await;
         match listed {
-            Ok(page) if page.jobs.is_empty() && !page.next.is_empty() => token = page.next,
-            Ok(page) => return dispatcher.dispatch(then(page)),
+            Ok(page) if page.jobs.is_empty() && !page.next.is_empty() => {
+                token = page.next;
+                unreachable.extend(page.unreachable);
+            }
+            Ok(mut page) => {
+                page.unreachable.extend(unreachable);
+                return dispatcher.dispatch(then(page));
+            }
             Err(problem) => return dispatcher.dispatch(Read::Failed(problem)),
         }
     }
     let page = Page {
         jobs: Vec::new(),
         next: token,
+        unreachable,
     };
     dispatcher.dispatch(then(page));
 }
@@ -243,6 +256,7 @@ mod tests {
         Page {
             jobs: vec![Job::default(); jobs],
             next: "on".to_owned(),
+            unreachable: vec![format!("mail/{jobs}")],
         }
     }
 
@@ -251,6 +265,7 @@ mod tests {
         let listing = Rc::new(Listing::default()).reduce(Read::First(page(3), 0));
         let listing = listing.reduce(Read::More(page(2)));
         assert_eq!((listing.rows.len(), listing.leads_on()), (5, true));
+        assert_eq!(listing.unreachable.len(), 2);
         let listing = listing.reduce(Read::More(page(MOST)));
         assert_eq!((listing.rows.len(), listing.leads_on()), (MOST, false));
     }

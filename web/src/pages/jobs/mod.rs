@@ -15,6 +15,7 @@ use yew::{
 use crate::{
     components::{bulk::Operations, command::Command, problem::ProblemNote},
     format,
+    model::out_of_reach,
     route::JobsView,
     session::{use_now, use_session, use_turn},
 };
@@ -66,7 +67,7 @@ pub(crate) fn Jobs(props: &JobsProps) -> Html {
             }
             <Operations />
             if *selection == Selection::default() {
-                <Status rows={listing.rows.len()} complete={listing.next.is_none()} full={listing.is_full()} loading={listing.loading} at={listing.at} {holds} reload={reload.clone()} />
+                <Status rows={listing.rows.len()} complete={listing.next.is_none()} full={listing.is_full()} loading={listing.loading} at={listing.at} unreachable={listing.unreachable.len()} {holds} reload={reload.clone()} />
             } else {
                 <SelectionBar selection={(*selection).clone()} view={view.clone()} select={select.clone()} done={reload} />
             }
@@ -92,6 +93,8 @@ struct StatusProps {
     loading: bool,
     /// When the first page was read, by the clock of this machine.
     at: u64,
+    /// Partitions of which it lacks the jobs.
+    unreachable: usize,
     holds: bool,
     reload: Callback<()>,
 }
@@ -115,6 +118,9 @@ fn Status(props: &StatusProps) -> Html {
     html! {
         <div class="list-status" data-testid="list-status" data-rows={props.rows.to_string()} data-complete={props.complete.to_string()}>
             <span role="status">{what}</span>
+            if let Some(note) = out_of_reach(props.unreachable) {
+                <span class="badge warning" data-testid="unreachable">{note}</span>
+            }
             if props.at > 0 {
                 if props.holds {
                     <span class="held-note">{format!("as of {read}: stands still while you scroll")}</span>

@@ -1,6 +1,7 @@
 //! One queue: what it has, whether it moves, and how it is set.
 
 mod danger;
+mod partitions;
 mod past;
 mod pauses;
 mod settings;
@@ -17,12 +18,13 @@ use crate::{
         command::Command, icons::StateIcon, link::Link, problem::ProblemNote, sign_in::Rights,
     },
     format,
-    model::{Counts, state_title},
+    model::{Counts, out_of_reach, state_title},
     route::{JobsView, QueueView, Route, quoted},
     session::{use_live, use_turn},
 };
 
 use danger::Danger;
+use partitions::partitions_panel;
 use past::PastPanel;
 use pauses::Pauses;
 use settings::SettingsPanel;
@@ -79,6 +81,9 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
                 if known.draining {
                     <span class="badge warning" data-testid="draining">{"draining"}</span>
                 }
+                if let Some(note) = known.partitions.as_ref().and_then(|all| out_of_reach(all.unreachable.len())) {
+                    <span class="badge warning" data-testid="unreachable">{note}</span>
+                }
                 <Link class="panel-link" to={Route::Jobs(JobsView::of(format!("queue = {}", quoted(&known.name))))}>{"All its jobs"}</Link>
             </header>
             if let Some(problem) = &queue.problem {
@@ -99,6 +104,7 @@ pub(crate) fn QueuePage(props: &QueuePageProps) -> Html {
                     {fact("Errored attempts in all", total(&known, |totals| totals.errored))}
                 </dl>
             </section>
+            {known.partitions.as_ref().and_then(partitions_panel)}
             <PastPanel view={props.view.clone()} />
             <div class="job-columns">
                 <div class="job-column">

@@ -30,9 +30,10 @@ enum Setting {
     MaxAttempts,
     Timeout,
     Durability,
+    Partitions,
 }
 
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting; 11] = [
     Setting::MaxWaiting,
     Setting::MaxAttempts,
     Setting::Timeout,
@@ -43,6 +44,7 @@ const SETTINGS: [Setting; 10] = [
     Setting::CancelledCount,
     Setting::CancelledAge,
     Setting::Durability,
+    Setting::Partitions,
 ];
 
 const DURABILITIES: [(&str, Durability); 4] = [
@@ -65,6 +67,7 @@ impl Setting {
             Self::MaxAttempts => "settings.max_attempts",
             Self::Timeout => "settings.timeout",
             Self::Durability => "settings.durability",
+            Self::Partitions => "settings.partitions",
         }
     }
 
@@ -80,6 +83,7 @@ impl Setting {
             Self::MaxAttempts => "Attempts of a job",
             Self::Timeout => "Timeout of an attempt",
             Self::Durability => "Durability of a submit",
+            Self::Partitions => "Partitions",
         }
     }
 
@@ -94,6 +98,7 @@ impl Setting {
             Self::MaxAttempts => "3",
             Self::Timeout => "30m",
             Self::Durability => "as the server says",
+            Self::Partitions => "1",
         }
     }
 
@@ -131,6 +136,7 @@ impl Setting {
                 .iter()
                 .find(|(_, class)| *class == settings.durability())
                 .map(|(word, _)| (*word).to_owned()),
+            Self::Partitions => settings.partitions.map(|count| count.to_string()),
         };
         text.unwrap_or_default()
     }
@@ -171,6 +177,7 @@ impl Setting {
             Self::CancelledCount => settings.cancelled_retention = Some(counted(number()?)),
             Self::CancelledAge => settings.cancelled_retention = Some(aged(time()?)),
             Self::MaxAttempts => settings.max_attempts = Some(number()?),
+            Self::Partitions => settings.partitions = Some(number()?),
             Self::Timeout => settings.timeout = Some(wire(time()?)),
             Self::Durability => {
                 let class = DURABILITIES.iter().find(|(word, _)| *word == text);

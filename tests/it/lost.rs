@@ -1,0 +1,243 @@
+//! A queue over a cluster of which one master has gone, with nobody to take over.
+
+use std::time::{Duration, Instant};
+
+use jobflow::testing::{
+    MASTERS, PATIENCE, TestCluster, assert_sound, key_of_part, namespace_key, wait_for,
+};
+use jobflow::{
+    BulkAction, BulkOperation, BulkState, BulkTarget, Error, Filter, JobId, JobQueue, ListRequest,
+    NewJob, Partition, QueueName, SettingsChange,
+};
+
+use tokio::time::timeout;
+
+use crate::bulk::{bulk, done, of as meant, runner};
+use crate::cluster::{of, open, queue_of, run_all, until_heard};
+use crate::{LEASE, WORKER};
+
+/// Of one queue.
+const PARTITIONS: u8 = 12;
+
+struct Lost {
+    cluster: TestCluster,
+    /// The master that goes: neither the namespace nor a first partition is there.
+    server: usize,
+    queue: JobQueue,
+    name: QueueName,
+    /// The partitions that go with it.
+    gone: Vec<Partition>,
+}
+
+impl Lost {
+    /// Nothing has gone yet.
+    async fn start() -> Self {
+        let cluster = TestCluster::start();
+        let queue = open(&cluster.servers()[0].url());
+        let list = namespace_key(&queue.config().namespace, "queues");
+        let server = (cluster.owner(&list) + 1) % MASTERS;
+        let (name, _) = queue_of(&cluster, &queue, (server + 1) % MASTERS);
+        queue.submit(of(&name)).await.unwrap();
+        let change = [SettingsChange::Partitions(Some(PARTITIONS))];
+        queue.update_settings(&name, &change, None).await.unwrap();
+        let mut gone = queue.all_partitions().await.unwrap();
+        gone.retain(|part| cluster.owner(&key_of_part(&queue, part)) == server);
+        assert!(
+            (1..usize::from(PARTITIONS)).contains(&gone.len()),
+            "{gone:?}"
+        );
+        Self {
+            cluster,
+            server,
+            queue,
+            name,
+            gone,
+        }
+    }
+
+    fn numbers(&self) -> Vec<u8> {
+        self.gone.iter().map(Partition::number).collect()
+    }
+
+    /// With no replica to take over.
+    fn kill_replicas(&mut self) {
+        for at in MASTERS..2 * MASTERS {
+            self.cluster.server(at).kill();
+        }
+    }
+
+    /// All pages; the ids, and the partitions that were left out.
+    async fn list(&self) -> (Vec<JobId>, Vec<Partition>) {
+        let mut request = ListRequest::default();
+        let (mut ids, mut unreachable) = (Vec::new(), Vec::new());
+        loop {
+            let page = self.queue.list(&request).await.unwrap();
+            ids.extend(page.jobs.iter().map(|job| job.id));
+            unreachable.extend(page.unreachable);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                return (ids, unreachable);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
+    let mut lost = Lost::start().await;
+    let (queue, name) = (lost.queue.clone(), lost.name.clone());
+    lost.kill_replicas();
+    lost.cluster.server(lost.server).kill();
+    let (mut stored, mut refused) = (1, 0);
+    while stored < 1_000 {
+        match queue.submit(of(&name)).await {
+            Ok(_) => stored += 1,
+            Err(Error::StoreUnavailable) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // Each partition that has gone is tried once a second.
+    assert!(refused < 100, "{refused} refused");
+    let snapshot = queue.queue(&name).await.unwrap();
+    let partitions = snapshot.partitions;
+    assert_eq!(partitions.unreachable, lost.numbers());
+    assert_eq!(snapshot.counts.waiting, stored);
+    let each = partitions.each.iter().map(|part| part.counts.waiting);
+    assert_eq!(each.sum::<u64>(), stored);
+    assert_eq!(
+        partitions.each.len() + lost.gone.len(),
+        usize::from(PARTITIONS)
+    );
+    let (ids, unreachable) = lost.list().await;
+    assert_eq!((ids.len() as u64, &unreachable), (stored, &lost.gone));
+    let until = Instant::now() + Duration::from_secs(60);
+    let groups = queue.dead_letter_groups(&Filter::default(), until).await;
+    assert!(!groups.unwrap().complete);
+    for filter in ["state = waiting", "kind = noop"] {
+        let filter = Filter::parse(filter).unwrap();
+        let count = queue.count(&filter, until).await.unwrap();
+        assert_eq!((count.count, count.complete), (stored, false), "{filter}");
+    }
+    assert_eq!(run_all(&queue, &name).await as u64, stored);
+}
+
+#[tokio::test]
+async fn a_queue_of_which_nothing_is_in_reach_is_shown_as_that() {
+    let mut lost = Lost::start().await;
+    let (other, _) = queue_of(&lost.cluster, &lost.queue, lost.server);
+    lost.queue.submit(of(&other)).await.unwrap();
+    lost.kill_replicas();
+    lost.cluster.server(lost.server).kill();
+    let snapshot = lost.queue.snapshot().await.unwrap();
+    let shown = |name: &QueueName| {
+        let mut queues = snapshot.queues.iter();
+        let queue = queues.find(|queue| queue.name == *name).unwrap();
+        (queue.counts.all(), queue.partitions.unreachable.clone())
+    };
+    assert_eq!(snapshot.queues.len(), 2);
+    assert_eq!(shown(&other), (0, vec![0]));
+    assert_eq!(shown(&lost.name), (1, lost.numbers()));
+    let alone = lost.queue.queue(&other).await.unwrap();
+    assert_eq!(alone.partitions.unreachable, [0]);
+    // A list of that queue alone has nothing to go on with.
+    let request = ListRequest {
+        filter: Filter::parse(&format!("queue = {other}")).unwrap(),
+        ..ListRequest::default()
+    };
+    let refused = lost.queue.list(&request).await.unwrap_err();
+    assert_eq!(refused, Error::StoreUnavailable);
+    let kept = lost.queue.delete_queue(&lost.name).await.unwrap_err();
+    assert_eq!(kept, Error::StoreUnavailable);
+}
+
+#[tokio::test]
+async fn a_pause_holds_where_it_can_and_events_are_heard_from_there() {
+    let mut lost = Lost::start().await;
+    let (queue, name) = (lost.queue.clone(), lost.name.clone());
+    let first = Partition::first(name.clone());
+    lost.kill_replicas();
+    lost.cluster.servers()[lost.server].freeze();
+    let half_done = queue.pause(&name, None, "moving house", None).await;
+    assert_eq!(half_done, Err(Error::StoreUnavailable));
+    let claimed = queue.claim_from(&first, 1, LEASE, WORKER).await.unwrap();
+    assert!(claimed.jobs.is_empty(), "it is paused");
+
+    let positions = queue.event_positions().await.unwrap();
+    assert!(lost.gone.iter().all(|part| positions.is_unknown(part)));
+    assert!(!positions.is_unknown(&first));
+    let mut events = queue.event_reader();
+    for part in queue.all_partitions().await.unwrap() {
+        if !lost.gone.contains(&part) {
+            events.follow(part).await.unwrap();
+        }
+    }
+    lost.cluster.servers()[lost.server].thaw();
+    let followed = async { while events.follow(lost.gone[0].clone()).await.is_err() {} };
+    timeout(PATIENCE, followed).await.expect("it is back");
+    lost.cluster.servers()[lost.server].freeze();
+    let beside = JobId::generate(&name);
+    queue.submit(of(&name).id(beside).unwrap()).await.unwrap();
+    until_heard(&mut events, beside).await;
+
+    lost.cluster.servers()[lost.server].thaw();
+    wait_for("the pause of the rest", async || {
+        queue.pause(&name, None, "moving house", None).await.ok()
+    })
+    .await;
+    assert_eq!(run_all(&queue, &name).await, 0);
+    queue.resume(&name, None).await.unwrap();
+    assert_eq!(run_all(&queue, &name).await, 2);
+    assert_sound(&queue).await;
+}
+
+#[tokio::test]
+async fn a_bulk_operation_does_what_it_can_reach_and_comes_back_for_the_rest() {
+    let mut lost = Lost::start().await;
+    let (queue, name) = (lost.queue.clone(), lost.name.clone());
+    run_all(&queue, &name).await;
+    let (mut named, mut others) = (Vec::new(), 0);
+    for n in 0..240 {
+        let kind = if n % 2 == 0 { "named" } else { "other" };
+        let new = NewJob::new(kind, "{}").unwrap();
+        let new = new.queue(name.as_str()).unwrap();
+        let keyed = new.idempotency_key(format!("key-{n}")).unwrap();
+        let id = queue.submit(keyed).await.unwrap().id;
+        match kind {
+            "named" => named.push(id),
+            _ => others += 1,
+        }
+    }
+    let elsewhere = |id: &&JobId| !lost.gone.contains(&Partition::of(&name, **id));
+    let reached = named.iter().filter(elsewhere).count() as u64;
+    assert!((1..120).contains(&reached), "{reached}");
+    lost.kill_replicas();
+    lost.cluster.servers()[lost.server].freeze();
+
+    let _runner = runner(&queue);
+    let by_ids = bulk(BulkAction::Delete, BulkTarget::Ids(named));
+    let by_filter = bulk(BulkAction::Cancel, meant("kind = other"));
+    let by_ids = queue.start_bulk(by_ids).await.unwrap();
+    let operation = wait_for("what can be reached", async || {
+        let operation = queue.get_bulk(&by_ids.id).await.unwrap();
+        (operation.changed == reached).then_some(operation)
+    })
+    .await;
+    assert_eq!(operation.state, BulkState::Running);
+    assert_eq!(operation.unreachable, lost.gone);
+    let by_filter = queue.start_bulk(by_filter).await.unwrap();
+    assert!(!by_filter.total.complete);
+    let listed = queue.list_bulks(0, "").await.unwrap().operations;
+    let missing = |operation: &BulkOperation| operation.unreachable == lost.gone;
+    assert!(listed.len() == 2 && listed.iter().all(missing));
+
+    lost.cluster.servers()[lost.server].thaw();
+    for (id, jobs) in [(by_ids.id, 120), (by_filter.id, others)] {
+        let operation = done(&queue, &id).await;
+        assert_eq!(operation.state, BulkState::Done);
+        assert_eq!((operation.changed, operation.skipped), (jobs, 0));
+        assert_eq!(operation.unreachable, []);
+    }
+    let counts = queue.queue(&name).await.unwrap().counts;
+    assert_eq!((counts.cancelled, counts.waiting), (others, 0));
+    assert_sound(&queue).await;
+}
