@@ -73,7 +73,11 @@ pub(crate) async fn command(arguments: &[String]) -> Result<()> {
     writeln!(out, "{}", lines[0])?;
     for round in 1..=options.rounds {
         for work in &options.works {
-            for program in programs(work, options.peers.as_deref())? {
+            let mut programs = programs(work, options.peers.as_deref())?;
+            // Nobody always comes after the same one, whatever that left of the machine.
+            let first = (round - 1) % programs.len();
+            programs.rotate_left(first);
+            for program in programs {
                 store.clear().await?;
                 store.watch_slow().await?;
                 say(&format!("round {round}: {} {}", program.name, program.work));
