@@ -60,10 +60,13 @@ impl Store {
         Ok(set.query_async(&mut self.connection).await?)
     }
 
-    /// Deletes everything.
+    /// Deletes everything, scripts too: else who comes next collects the garbage of
+    /// all who were there before.
     pub(crate) async fn clear(&mut self) -> Result<()> {
-        let mut flush = redis::cmd("FLUSHALL");
-        Ok(flush.arg("SYNC").query_async(&mut self.connection).await?)
+        let mut both = redis::pipe();
+        both.cmd("FLUSHALL").arg("SYNC").ignore();
+        both.cmd("SCRIPT").arg("FLUSH").arg("SYNC").ignore();
+        Ok(both.query_async(&mut self.connection).await?)
     }
 
     /// Runs a script that is not one of the queue's: it counts under `eval`.
