@@ -3,7 +3,7 @@
 //! A handler that blocks the runtime must not cost its neighbours their leases,
 //! so the thread has its own runtime and its own connections to Redis. It also
 //! tells the world that the worker lives, hears what the worker is told, and
-//! ends attempts that are long over their time.
+//! ends attempts that are long over their time, and a process that can not end.
 
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::execute::{self, Crew, OVERDUE};
 use crate::lease::Lease;
+use crate::shutdown::end_by_force;
 
 /// How often the worker says that it lives.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -42,7 +43,12 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Starts the thread. `beat` is sent with what changes filled in.
-    pub(crate) fn start(crew: Arc<Crew>, lease: Duration, beat: WorkerBeat) -> Result<Self> {
+    pub(crate) fn start(
+        crew: Arc<Crew>,
+        lease: Duration,
+        grace: Duration,
+        beat: WorkerBeat,
+    ) -> Result<Self> {
         let config = crew.queue.config().clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -62,6 +68,7 @@ impl Keeper {
                                 queue,
                                 crew,
                                 lease,
+                                grace,
                                 look_again: Notify::new(),
                                 extends: pulses.begin("lease keeper", lease.max(EXTEND_LIMIT)),
                                 listens: pulses.begin("control channel", LISTEN_LIMIT),
@@ -103,6 +110,7 @@ struct Keep {
     queue: JobQueue,
     crew: Arc<Crew>,
     lease: Duration,
+    grace: Duration,
     /// Wakes the loop that extends all leases.
     look_again: Notify,
     extends: Arc<Pulse>,
@@ -115,12 +123,13 @@ impl Keep {
         let id = beat.id.clone();
         tokio::select! {
             () = end.cancelled() => {}
-            // The six never end. Apart from each other, so that a call that
+            // The seven never end. Apart from each other, so that a call that
             // hangs does not keep the fences from being watched.
             _ = async { tokio::join!(
                 self.extend_all(),
                 self.watch_fences(),
                 self.end_overdue(),
+                end_by_force(self.grace),
                 self.listen(&id),
                 self.beat_on(beat),
                 self.tell_measures_on(),

@@ -1,27 +1,57 @@
 //! When a worker stops, and in what steps.
 
+use std::convert::Infallible;
 use std::future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Whether this process left SIGTERM and SIGINT to [`shutdown_signal`].
-static LISTENS: AtomicBool = AtomicBool::new(false);
+/// Fires when this process leaves SIGTERM and SIGINT to [`shutdown_signal`].
+static LISTENS: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// What a stop may take beside its grace: handlers are told to end, dropped, their
+/// jobs handed back, the worker taken out of the list.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Resolves at SIGTERM or SIGINT.
 ///
 /// From the first poll on these signals no longer end the process by
-/// themselves; a second one makes a stopping worker give up its grace.
+/// themselves; a second one makes a stopping worker give up its grace. A worker
+/// that has not ended ten seconds after its grace, because handlers block every
+/// thread, takes the process with it: exit code 1, its jobs run elsewhere when
+/// their leases end.
 pub async fn shutdown_signal() {
-    LISTENS.store(true, Ordering::Relaxed);
+    LISTENS.cancel();
     next_signal().await;
+}
+
+/// Ends the process in place of a runtime that nothing can run on any more; to be
+/// awaited on another one. Does nothing in a process that handles its signals in
+/// its own way.
+pub(crate) async fn end_by_force(grace: Duration) -> Infallible {
+    LISTENS.cancelled().await;
+    next_signal().await;
+    tokio::select! {
+        () = sleep(grace + ENDING) => {}
+        () = async {
+            next_signal().await;
+            sleep(ENDING).await;
+        } => {}
+    }
+    tracing::error!(
+        "handlers block every thread of this process; it ends without them, and their jobs run again when their leases end"
+    );
+    process::exit(1)
 }
 
 /// The signal after the first one. Never, in a process that handles its
 /// signals in its own way.
 pub(crate) async fn second_signal() {
-    if LISTENS.load(Ordering::Relaxed) {
+    if LISTENS.is_cancelled() {
         next_signal().await;
     } else {
         future::pending::<()>().await;

@@ -129,7 +129,7 @@ impl Worker {
         if !self.store_is_there().await? {
             return Ok(());
         }
-        let keeper = Keeper::start(self.crew.clone(), self.lease, self.beat())?;
+        let keeper = Keeper::start(self.crew.clone(), self.lease, self.grace, self.beat())?;
         let duties = maintenance::run(
             self.queue.clone(),
             DUTIES,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -123,6 +124,9 @@ impl Handler for Diary {
                     ctx.cancelled().await;
                     return Err(AttemptError::retry("told to end"));
                 }
+                "block" => loop {
+                    thread::park();
+                },
                 _ => {}
             }
             write(&log, "end", &ctx)?;

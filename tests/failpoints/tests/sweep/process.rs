@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -41,7 +41,19 @@ impl Process {
         namespace: &str,
         folder: &Path,
     ) -> Self {
-        let armed = if point.is_some() { "-armed" } else { "" };
+        let variable = point.map(|point| ("JOBFLOW_FAILPOINT", point));
+        Self::start_with(role, variable, redis, namespace, folder)
+    }
+
+    /// The same with a variable of the environment.
+    pub(crate) fn start_with(
+        role: Role,
+        variable: Option<(&str, &str)>,
+        redis: &str,
+        namespace: &str,
+        folder: &Path,
+    ) -> Self {
+        let armed = if variable.is_some() { "-armed" } else { "" };
         let log = folder.join(format!("{}{armed}.log", role.word()));
         let file = File::create(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobflow-failpoints"));
@@ -52,7 +64,7 @@ impl Process {
         command
             .env_clear()
             .env("NO_COLOR", "1")
-            .envs(point.map(|point| ("JOBFLOW_FAILPOINT", point)))
+            .envs(variable)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file);
@@ -78,9 +90,14 @@ impl Process {
         let _gone = kill_process(pid.unwrap(), Signal::TERM);
     }
 
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Whether it has died at its point; it must not end in another way.
     pub(crate) fn died_at(&mut self, point: &str) -> bool {
-        let Some(status) = self.child.try_wait().unwrap() else {
+        let Some(status) = self.ended() else {
             return false;
         };
         let log = self.log();
