@@ -204,6 +204,26 @@ impl Scene {
         }
     }
 
+    /// Waits until the events have told of each job, and of its state last.
+    async fn tells_of(&self, jobs: &BTreeMap<String, JobState>) {
+        let missing = || {
+            let told = self.told.lock().unwrap();
+            let missing = jobs.iter().filter(|(id, state)| {
+                let states = told.moves.get(*id).map_or(&[][..], Vec::as_slice);
+                [states.first(), states.last()] != [Some(&JobState::Waiting), Some(*state)]
+            });
+            let missing = missing.map(|(id, state)| (id, *state, told.moves.get(id).cloned()));
+            missing.collect::<Vec<_>>()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !missing().is_empty() && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+        let missed = missing();
+        let some = &missed[..missed.len().min(9)];
+        assert!(missed.is_empty(), "{} missed: {some:?}", missed.len());
+    }
+
     /// A master of some partitions, and not that of the namespace; how many it has.
     async fn victim(&self) -> (usize, usize) {
         let queue = &self.system.queue;
@@ -246,28 +266,8 @@ async fn streams_a_dashboard_and_a_bulk_operation_come_through_a_fail_over() {
 
     let jobs = scene.jobs().await;
     assert_eq!(jobs.len(), 1 + JOBS + LATER);
-    let told = scene.told.clone();
-    let missing = || {
-        let told = told.lock().unwrap();
-        let missing = jobs.iter().filter(|(id, state)| {
-            let states = told.moves.get(*id).map_or(&[][..], Vec::as_slice);
-            [states.first(), states.last()] != [Some(&JobState::Waiting), Some(*state)]
-        });
-        let missing = missing.map(|(id, state)| (id.clone(), *state, told.moves.get(id).cloned()));
-        missing.collect::<Vec<_>>()
-    };
-    let deadline = Instant::now() + PATIENCE;
-    while !missing().is_empty() && Instant::now() < deadline {
-        tokio::task::yield_now().await;
-    }
-    let missed = missing();
-    assert!(
-        missed.is_empty(),
-        "{} missed: {:?}",
-        missed.len(),
-        &missed[..missed.len().min(9)]
-    );
-    let told = std::mem::take(&mut *told.lock().unwrap());
+    scene.tells_of(&jobs).await;
+    let told = std::mem::take(&mut *scene.told.lock().unwrap());
     let twice = told.moves.values().filter(|states| states.len() > 2);
     assert!(told.lacking > 0, "a snapshot names what it lacks");
     figure(
