@@ -5,7 +5,7 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Document, Element, EventTarget, FocusOptions, HtmlDocument, HtmlElement, HtmlTextAreaElement,
-    ResizeObserver, Response, ScrollIntoViewOptions, ScrollLogicalPosition, Storage,
+    RequestInit, ResizeObserver, Response, ScrollIntoViewOptions, ScrollLogicalPosition, Storage,
     VisibilityState, Window,
 };
 
@@ -149,6 +149,12 @@ pub(crate) fn push_address(address: &str) {
 fn boot_script() -> Option<String> {
     let script = document().query_selector("script[type=module]").ok()??;
     script.get_attribute("src")
+}
+
+/// Sends a request to where this page came from.
+pub(crate) async fn fetch(path: &str, request: &RequestInit) -> Result<Response, JsValue> {
+    let answer = window().fetch_with_str_and_init(path, request);
+    JsFuture::from(answer).await?.dyn_into()
 }
 
 /// Whether the server has another page than this one by now; `None` when it

@@ -20,7 +20,7 @@ embeds. Files are named by their content, so that browsers may keep them.
 Does nothing when web/dist is up to date.";
 
 /// As long as this is in the stamp, the way of bundling is the same.
-const BUNDLER_VERSION: &str = "3";
+const BUNDLER_VERSION: &str = "4";
 
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
     ensure!(arguments.is_empty(), "`cargo xtask web` takes no arguments");
@@ -169,6 +169,8 @@ fn bundle(sources: &Sources, bound: &Path) -> Result<Vec<File>> {
     let style = named("style.css", sources.style.clone());
     let index = refer(&sources.index, "style.css", &style.path, "index.html")?;
     let index = refer(&index, "boot.js", &boot.path, "index.html")?;
+    let index = refer(&index, "app_bg.wasm", &wasm.path, "index.html")?;
+    let index = refer(&index, "app.js", &app.path, "index.html")?;
     let mut files = vec![wasm, app, boot, style];
     files.extend(files_below(&bound.join("snippets"), "snippets")?);
     for asset in &sources.assets {

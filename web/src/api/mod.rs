@@ -6,6 +6,7 @@
 mod admin;
 mod bulk;
 mod dead;
+mod frames;
 mod jobs;
 mod metrics;
 mod past;
@@ -15,8 +16,6 @@ pub(crate) mod values;
 mod wire;
 mod workers;
 
-use tonic::Status;
-use tonic_types::StatusExt;
 use yew::AttrValue;
 
 pub(crate) use bulk::{Bulk, Target};
@@ -44,6 +43,11 @@ impl Problem {
         }
     }
 
+    /// What the browser or a proxy did not let through.
+    pub(crate) fn broken() -> Self {
+        Self::local("the connection broke")
+    }
+
     /// Why another token is needed, where the server says so.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         if self.is(jobflow::Code::TokenMissing) || self.is(jobflow::Code::TokenInvalid) {
@@ -58,25 +62,6 @@ impl Problem {
     /// Whether it is this one of the error table.
     pub(crate) fn is(&self, code: jobflow::Code) -> bool {
         self.reason == code.as_str()
-    }
-}
-
-impl From<Status> for Problem {
-    fn from(status: Status) -> Self {
-        let info = status.get_details_error_info();
-        let Some(info) = info.filter(|info| !info.reason.is_empty()) else {
-            // The transport's own text names nothing a person can act on.
-            return Self::local(match status.code() {
-                tonic::Code::Unknown | tonic::Code::Internal => "the connection broke".to_owned(),
-                code => format!("{}: {}", code.description(), status.message()),
-            });
-        };
-        let position = info.metadata.get("position");
-        Self {
-            position: position.and_then(|position| position.parse().ok()),
-            reason: info.reason.into(),
-            message: status.message().to_owned().into(),
-        }
     }
 }
 

@@ -1,73 +1,50 @@
-//! Calls as bytes: one copy of the machinery for all of them, because each
-//! copy would be downloaded by every browser.
+//! Calls as bytes over grpc-web: one copy of the machinery for all of them,
+//! because each copy would be downloaded by every browser.
 
 use std::marker::PhantomData;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
+use js_sys::Uint8Array;
 use prost::Message;
-use tonic::{
-    Request, Status, Streaming,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http::uri::PathAndQuery,
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestInit,
+    Response,
 };
-use tonic_web_wasm_client::Client;
 
-use super::{Answered, Problem, rpc::Rpc};
+use super::{
+    Answered, Problem,
+    frames::{self, Frames, Part},
+    rpc::Rpc,
+};
 use crate::{browser, follow::within};
 
 /// Longer than any answer takes; counts are cut off by the server after 10 s.
 const PATIENCE_MS: u32 = 15_000;
 
-/// Messages as they are on the wire.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
-
 /// Calls, and waits for the answer.
 pub(super) async fn call<R: Rpc>(request: R) -> Answered<R::Answer> {
-    let bytes = unary(R::PATH, request.encode_to_vec().into()).await?;
-    read(bytes)
+    read(unary(R::PATH, frames::framed(&request)).await?)
+}
+
+async fn unary(path: &'static str, body: Vec<u8>) -> Answered<Bytes> {
+    let call = async {
+        let mut exchange = Exchange::begin(path, &body).await?;
+        let message = exchange.next().await?;
+        // An error may follow, and then it is what the call came to.
+        match (message, exchange.next().await?) {
+            (Some(message), None) => Ok(message),
+            _ => Err(Problem::broken()),
+        }
+    };
+    within(PATIENCE_MS, call).await
 }
 
 /// Opens a stream. Dropping it ends the call.
 pub(super) async fn open<R: Rpc>(request: R) -> Answered<Messages<R::Answer>> {
-    let stream = streaming(R::PATH, request.encode_to_vec().into()).await?;
     Ok(Messages {
-        stream,
+        exchange: Exchange::begin(R::PATH, &frames::framed(&request)).await?,
         kind: PhantomData,
     })
 }
@@ -75,7 +52,7 @@ pub(super) async fn open<R: Rpc>(request: R) -> Answered<Messages<R::Answer>> {
 /// An open stream of messages.
 #[derive(Debug)]
 pub(crate) struct Messages<M> {
-    stream: Streaming<Bytes>,
+    exchange: Exchange,
     kind: PhantomData<M>,
 }
 
@@ -87,7 +64,7 @@ impl<M: Message + Default> Messages<M> {
 
     /// The same as it came.
     pub(super) async fn next_bytes(&mut self) -> Answered<Option<Bytes>> {
-        Ok(self.stream.message().await?)
+        self.exchange.next().await
     }
 }
 
@@ -95,31 +72,105 @@ pub(super) fn read<M: Message + Default>(bytes: Bytes) -> Answered<M> {
     M::decode(bytes).map_err(|_| Problem::local("the server's answer can not be read"))
 }
 
-/// With the token of this tab, where it has one.
-fn request(body: Bytes) -> Request<Bytes> {
-    let mut request = Request::new(body);
-    let token = browser::token().and_then(|token| format!("Bearer {token}").parse().ok());
-    if let Some(token) = token {
-        request.metadata_mut().insert("authorization", token);
+/// A call under way. Dropping it ends the call.
+#[derive(Debug)]
+struct Exchange {
+    reader: ReadableStreamDefaultReader,
+    /// What is being read: whoever stops waiting for it must not lose it.
+    reading: Option<JsFuture>,
+    frames: Frames,
+    is_over: bool,
+    _abort: Abort,
+}
+
+impl Exchange {
+    async fn begin(path: &'static str, body: &[u8]) -> Answered<Self> {
+        let abort = Abort::new().map_err(broken)?;
+        let response = fetch(path, body, &abort).await.map_err(broken)?;
+        // A call that failed at once says so here, and has no body.
+        let headers = response.headers();
+        let end = frames::ending(|name| headers.get(name).ok().flatten());
+        let is_over = end.transpose()?.is_some();
+        if !response.ok() {
+            let status = response.status();
+            return Err(Problem::local(format!("the server answered HTTP {status}")));
+        }
+        let body = response.body().ok_or_else(Problem::broken)?;
+        Ok(Self {
+            reader: ReadableStreamDefaultReader::new(&body).map_err(broken)?,
+            reading: None,
+            frames: Frames::default(),
+            is_over,
+            _abort: abort,
+        })
     }
-    request
+
+    /// The next message; `None` when the call has gone well. Nothing is lost
+    /// where it is not waited for until the end.
+    async fn next(&mut self) -> Answered<Option<Bytes>> {
+        loop {
+            match self.frames.next()? {
+                Some(Part::Message(message)) => return Ok(Some(message)),
+                Some(Part::End(end)) => {
+                    self.is_over = true;
+                    return end.map(|()| None);
+                }
+                None if self.is_over => return Ok(None),
+                None => {}
+            }
+            let bytes = self.bytes().await.map_err(broken)?;
+            self.frames.add(&bytes.ok_or_else(Problem::broken)?);
+        }
+    }
+
+    /// What comes next; `None` when nothing comes any more.
+    async fn bytes(&mut self) -> Result<Option<Vec<u8>>, JsValue> {
+        let reader = &self.reader;
+        let reading = self.reading.get_or_insert_with(|| reader.read().into());
+        let read = reading.await;
+        self.reading = None;
+        let read: ReadableStreamReadResult = read?.unchecked_into();
+        if read.get_done().unwrap_or(true) {
+            return Ok(None);
+        }
+        Ok(Some(read.get_value().dyn_into::<Uint8Array>()?.to_vec()))
+    }
 }
 
-fn grpc() -> Grpc<Client> {
-    Grpc::new(Client::new(browser::origin()))
+async fn fetch(path: &str, body: &[u8], abort: &Abort) -> Result<Response, JsValue> {
+    const KIND: &str = "application/grpc-web+proto";
+    let headers = Headers::new()?;
+    headers.set("content-type", KIND)?;
+    headers.set("accept", KIND)?;
+    headers.set("x-grpc-web", "1")?;
+    if let Some(token) = browser::token() {
+        headers.set("authorization", &format!("Bearer {token}"))?;
+    }
+    let request = RequestInit::new();
+    request.set_method("POST");
+    request.set_headers(&headers);
+    request.set_body(&Uint8Array::from(body));
+    request.set_signal(Some(&abort.0.signal()));
+    browser::fetch(path, &request).await
 }
 
-async fn unary(path: &'static str, body: Bytes) -> Answered<Bytes> {
-    let call = async {
-        let path = PathAndQuery::from_static(path);
-        let answer = grpc().unary(request(body), path, Raw).await?;
-        Ok(answer.into_inner())
-    };
-    within(PATIENCE_MS, call).await
+/// The browser's own words name nothing a person can act on.
+fn broken(_: JsValue) -> Problem {
+    Problem::broken()
 }
 
-async fn streaming(path: &'static str, body: Bytes) -> Answered<Streaming<Bytes>> {
-    let path = PathAndQuery::from_static(path);
-    let answer = grpc().server_streaming(request(body), path, Raw).await?;
-    Ok(answer.into_inner())
+/// Ends what the browser still does for a call that nobody waits for.
+#[derive(Debug)]
+struct Abort(AbortController);
+
+impl Abort {
+    fn new() -> Result<Self, JsValue> {
+        AbortController::new().map(Self)
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
