@@ -32,8 +32,7 @@ const WASM: &str = r"
 
 /// What the witness has noted of the page goes: it is the test's own, and grows
 /// with each job that is seen.
-const FORGET: &str =
-    "const notes = Object.keys(seen.rows).length; seen.rows = {}; return notes";
+const FORGET: &str = "const notes = Object.keys(seen.rows).length; seen.rows = {}; return notes";
 
 #[derive(Debug, Clone, Copy)]
 struct Memory {

@@ -22,6 +22,7 @@ mod http;
 mod npm;
 mod package;
 mod redis;
+mod reference;
 mod screenshots;
 mod setup;
 mod test;
@@ -37,7 +38,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 13] = [
+const COMMANDS: [Command; 14] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -73,6 +74,12 @@ const COMMANDS: [Command; 13] = [
         about: "the pictures of the dashboard, into docs/images",
         help: screenshots::HELP,
         run: screenshots::command,
+    },
+    Command {
+        name: "reference",
+        about: "the tables of docs/configuration.md, as the programs tell their options",
+        help: reference::HELP,
+        run: reference::command,
     },
     Command {
         name: "bench",

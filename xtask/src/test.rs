@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::util::{self, Steps};
-use crate::{setup, torture, web};
+use crate::{reference, setup, torture, web};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--redis PROGRAM] [-- ARGUMENTS]
@@ -94,6 +94,9 @@ fn run(steps: &mut Steps, store: &Store, arguments: &[String]) -> Result<()> {
     steps.run("build", || {
         util::run(util::cargo().args(["build", "--locked", "--workspace", "--bins", "--tests"]))
     })?;
+    if arguments.is_empty() {
+        steps.run("reference", reference::check)?;
+    }
     steps.run("test", || {
         let mut cargo = util::cargo();
         cargo.args(["test", "--locked", "--no-fail-fast"]);

@@ -1,6 +1,6 @@
 //! Reads jobs page by page.
 
-use std::{collections::BTreeSet, ops::Deref, rc::Rc};
+use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 use jobflow::{Filter, proto::Job};
 use yew::{
@@ -23,34 +23,58 @@ const EMPTY_PAGES: usize = 20;
 /// Rows that are kept: more than anybody scrolls through.
 const MOST: usize = 200_000;
 
-/// Jobs in their order. The same only where they are this very list: to compare
-/// a hundred thousand takes longer than to draw those in sight.
+/// Jobs in their order, page by page, so that one more page moves none of those
+/// before. The same only where they are this very list: to compare a hundred
+/// thousand takes longer than to draw those in sight.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rows(Rc<Vec<Rc<Job>>>);
+pub(crate) struct Rows {
+    pages: Rc<Vec<Rc<[Rc<Job>]>>>,
+    len: usize,
+}
 
 impl PartialEq for Rows {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Deref for Rows {
-    type Target = [Rc<Job>];
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
+        Rc::ptr_eq(&self.pages, &other.pages)
     }
 }
 
 impl Rows {
     fn of(jobs: Vec<Job>) -> Self {
-        Self(Rc::new(jobs.into_iter().map(Rc::new).collect()))
+        Self::default().with(jobs)
     }
 
     fn with(&self, jobs: Vec<Job>) -> Self {
-        let room = MOST.saturating_sub(self.len());
-        let more = jobs.into_iter().take(room).map(Rc::new);
-        Self(Rc::new(self.iter().cloned().chain(more).collect()))
+        let room = MOST.saturating_sub(self.len);
+        let more: Rc<[_]> = jobs.into_iter().take(room).map(Rc::new).collect();
+        let len = self.len + more.len();
+        let pages = self.pages.iter().cloned().chain([more]).collect();
+        Self {
+            pages: Rc::new(pages),
+            len,
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rc<Job>> {
+        self.within(0..self.len)
+    }
+
+    /// The rows of a window.
+    pub(crate) fn within(&self, window: Range<usize>) -> impl Iterator<Item = &Rc<Job>> {
+        let mut next = 0;
+        self.pages.iter().flat_map(move |page| {
+            let first = next;
+            next += page.len();
+            let place = |row: usize| row.saturating_sub(first).min(page.len());
+            &page[place(window.start)..place(window.end)]
+        })
     }
 }
 
@@ -274,8 +298,30 @@ mod tests {
     fn what_was_read_before_is_not_read_again_nor_compared() {
         let listing = Rc::new(Listing::default()).reduce(Read::First(page(1), 0));
         let longer = listing.clone().reduce(Read::More(page(1)));
-        assert!(Rc::ptr_eq(&listing.rows[0], &longer.rows[0]));
+        let first = |listing: &Listing| listing.rows.iter().next().cloned();
+        let (before, after) = (first(&listing), first(&longer));
+        assert!(before.zip(after).is_some_and(|(a, b)| Rc::ptr_eq(&a, &b)));
         assert_eq!(listing.rows, listing.rows.clone());
         assert_ne!(listing.rows, longer.rows);
+    }
+
+    #[test]
+    fn a_window_goes_over_the_edges_of_pages() {
+        let jobs = |ids: Range<usize>| {
+            let job = |id: usize| Job {
+                id: id.to_string(),
+                ..Job::default()
+            };
+            ids.map(job).collect()
+        };
+        let rows = Rows::of(jobs(0..3)).with(Vec::new()).with(jobs(3..7));
+        for begin in 0..=7 {
+            for end in begin..=9 {
+                let seen: Vec<_> = rows.within(begin..end).map(|job| job.id.clone()).collect();
+                let ids = (begin..end.min(7)).map(|id| id.to_string());
+                assert_eq!(seen, ids.collect::<Vec<_>>());
+            }
+        }
+        assert_eq!((rows.len(), rows.iter().count()), (7, 7));
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn Table(props: &TableProps) -> Html {
             </div>
             <div role="rowgroup">
                 {space("above", begin)}
-                {for props.rows[begin..end].iter().enumerate().map(|(at, job)| {
+                {for props.rows.within(begin..end).enumerate().map(|(at, job)| {
                     let index = begin + at;
                     let picked = props.selection.has(&job.id);
                     html! { <Row key={index % slots} job={job.clone()} {index} {picked} toggle={toggle.clone()} /> }
