@@ -152,7 +152,7 @@ fn boot_script() -> Option<String> {
 }
 
 /// Sends a request to where this page came from.
-pub(crate) async fn fetch(path: &str, request: &RequestInit) -> Result<Response, JsValue> {
+pub(crate) async fn send(path: &str, request: &RequestInit) -> Result<Response, JsValue> {
     let answer = window().fetch_with_str_and_init(path, request);
     JsFuture::from(answer).await?.dyn_into()
 }

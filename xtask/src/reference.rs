@@ -32,7 +32,7 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
         _ => bail!("expected --check or nothing"),
     };
     // As `cargo xtask test` builds them, so that nothing is built twice.
-    util::run(util::cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
+    util::run(util::cargo().args(["build", "--locked", "--workspace", "--bins", "--tests"]))?;
     compare(!checks)
 }
 

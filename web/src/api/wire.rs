@@ -86,7 +86,7 @@ struct Exchange {
 impl Exchange {
     async fn begin(path: &'static str, body: &[u8]) -> Answered<Self> {
         let abort = Abort::new().map_err(broken)?;
-        let response = fetch(path, body, &abort).await.map_err(broken)?;
+        let response = send(path, body, &abort).await.map_err(broken)?;
         // A call that failed at once says so here, and has no body.
         let headers = response.headers();
         let end = frames::ending(|name| headers.get(name).ok().flatten());
@@ -137,7 +137,7 @@ impl Exchange {
     }
 }
 
-async fn fetch(path: &str, body: &[u8], abort: &Abort) -> Result<Response, JsValue> {
+async fn send(path: &str, body: &[u8], abort: &Abort) -> Result<Response, JsValue> {
     const KIND: &str = "application/grpc-web+proto";
     let headers = Headers::new()?;
     headers.set("content-type", KIND)?;
@@ -151,7 +151,7 @@ async fn fetch(path: &str, body: &[u8], abort: &Abort) -> Result<Response, JsVal
     request.set_headers(&headers);
     request.set_body(&Uint8Array::from(body));
     request.set_signal(Some(&abort.0.signal()));
-    browser::fetch(path, &request).await
+    browser::send(path, &request).await
 }
 
 /// The browser's own words name nothing a person can act on.
