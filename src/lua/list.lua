@@ -4,14 +4,14 @@
 -- ARGV     1 columns to read, some of `smetp`  2 most jobs  3 bytes after which it stops  4 how, then
 --          for `scan`: 5 'all' or 'active'  6 cursor;  for `set`: 5 a state or tag  6 'up' or 'down'
 --          7 score or ''  8 id behind which it goes on;  for `ids`: the ids
--- RETURNS  {next cursor, ids found, jobs read, bytes read, {max_attempts, timeout, backoff} of the queue, rows}
---          with nine fields a row: id, score in the set it was found in, state, score there, spec, record,
---          error, tags, progress; '' where there is none
+-- RETURNS  {next cursor, ids found, jobs read, bytes read, {max_attempts, timeout, backoff} of the queue, rows,
+--          process that the cursor of a scan is of}, with nine fields a row: id, score in the set it was
+--          found in, state, score there, spec, record, error, tags, progress; '' where there is none
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(jobs · log n), jobs ≤ 200 and those in one place of a scan
 local columns, most, budget, how = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local cursor, found, known, state = '0', {}, {}, nil
+local cursor, found, known, run, state = '0', {}, {}, '', nil
 if how == 'ids' then
   for i = 5, #ARGV do found[#found + 1], found[#found + 2] = ARGV[i], '' end
 elseif how == 'scan' then
@@ -23,6 +23,7 @@ elseif how == 'scan' then
     for i = 1, #reply[2], 2 do known[reply[2][i]] = reply[2][i + 1] end
   end
   cursor, found = reply[1], reply[2]
+  run = call('INFO', 'server'):match('run_id:(%x+)') or ''
 else
   local down = ARGV[6] == 'down'
   for _, place in ipairs(PLACES) do
@@ -70,4 +71,4 @@ if whole then
   for i = 1, #found, 2 do rows[#rows + 1] = found[i] end
 end
 return { cursor, #found / 2, whole and 0 or (at - 1) / 2, bytes, call('HMGET', config, 'max_attempts', 'timeout',
-  'backoff'), rows }
+  'backoff'), rows, run }

@@ -156,3 +156,37 @@ async fn a_stopped_operation_stays_where_it_is() {
     assert_eq!(left + last.changed, 50);
     queue.close().await;
 }
+
+#[tokio::test]
+async fn no_job_is_left_out_when_the_store_is_restarted_in_the_middle() {
+    let mut redis = TestRedis::start_durable();
+    let queue = JobQueue::open(QueueConfig {
+        redis_url: redis.url(),
+        ..QueueConfig::default()
+    });
+    let queue = queue.unwrap();
+    submit_many(&queue, 2_000, |_| job()).await;
+    let runner = runner(&queue);
+    let new = NewBulk {
+        rate: 1_000.0,
+        ..bulk(BulkAction::Cancel, of("kind = noop"))
+    };
+    let id = queue.start_bulk(new).await.unwrap().id;
+    for part in [1, 500, 1_000] {
+        wait_for("a part of the jobs", async || {
+            let operation = queue.get_bulk(&id).await.ok()?;
+            (operation.changed >= part).then_some(())
+        })
+        .await;
+        redis.stop();
+        redis.resume();
+    }
+    let operation = wait_for("the end", async || {
+        let operation = queue.get_bulk(&id).await.ok()?;
+        operation.is_over().then_some(operation)
+    });
+    let operation = operation.await;
+    runner.abort();
+    let told = (operation.state, operation.changed);
+    assert_eq!(told, (BulkState::Done, 2_000));
+}

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, TestRedis};
 use jobflow::{
     Filter, Fingerprint, JobId, JobQueue, JobRecord, Kind, ListRequest, NewJob, Order, Outcome,
-    Priority, QueueName, RunAt,
+    Priority, QueueConfig, QueueName, RunAt,
 };
 
 use crate::{LEASE, WORKER, claim, claim_one, default_queue, error, job, submit};
@@ -57,6 +57,33 @@ pub(crate) async fn submit_many(
         }
     }
     ids
+}
+
+/// A store that has its entries in another order after each start.
+#[tokio::test]
+async fn no_job_is_left_out_of_the_pages_when_the_store_is_restarted_between_them() {
+    let mut redis = TestRedis::start_durable();
+    let queue = JobQueue::open(QueueConfig {
+        redis_url: redis.url(),
+        ..QueueConfig::default()
+    });
+    let queue = queue.unwrap();
+    let all = submit_many(&queue, 2_000, |_| job()).await;
+    let mut request = request("kind = noop", "", 500);
+    let mut seen = BTreeSet::new();
+    loop {
+        let page = queue.list(&request).await.unwrap();
+        seen.extend(page.jobs.iter().map(|job| job.id));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+        if seen.len() < 1_500 {
+            redis.stop();
+            redis.resume();
+        }
+    }
+    assert_eq!(seen, BTreeSet::from_iter(all));
 }
 
 /// A waiting, an urgent and a scheduled job; in queue `mail` a tagged one that

@@ -3,12 +3,14 @@
 use ::redis::{FromRedisValue, ParsingError, Value};
 use bytes::Bytes;
 
+use crate::fingerprint::fnv1a;
 use crate::job::{JobId, QueueName};
 use crate::meta::Meta;
 use crate::options::JobDefaults;
 use crate::outcome::{self, Stored};
 use crate::queue::inspect::{read_meta, record};
 use crate::queue::list::Columns;
+use crate::queue::list::token::Cursor;
 use crate::queue::settings;
 use crate::record::JobRecord;
 use crate::report_codec::decode_progress;
@@ -20,7 +22,8 @@ const FIELDS: usize = 9;
 
 /// The answer of `list.lua`.
 pub(super) struct Found {
-    pub(super) cursor: u64,
+    /// Of a scan.
+    pub(super) cursor: Cursor,
     /// How many ids the step came to.
     pub(super) ids: usize,
     /// Of how many the rows are there; none when they were too many at once,
@@ -33,10 +36,14 @@ pub(super) struct Found {
 
 impl FromRedisValue for Found {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        let (cursor, ids, read, bytes, defaults, rows) = ::redis::from_redis_value(value)?;
+        let (at, ids, read, bytes, defaults, rows, run) = ::redis::from_redis_value(value)?;
         let defaults: [Option<String>; 3] = defaults;
+        let run: Bytes = run;
         Ok(Self {
-            cursor,
+            cursor: Cursor {
+                at,
+                run: fnv1a(run),
+            },
             ids,
             read,
             bytes,

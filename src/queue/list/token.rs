@@ -27,7 +27,7 @@ pub(crate) enum Place {
     /// (where they came in the order of ids), and ids that the last step found
     /// but that were too many for the page.
     Scan {
-        cursor: u64,
+        cursor: Cursor,
         floor: Option<JobId>,
         surplus: Vec<JobId>,
     },
@@ -37,6 +37,16 @@ pub(crate) enum Place {
         id: JobId,
     },
     End,
+}
+
+/// Where the store is in a scan. Another process of the store, after a restart or
+/// a fail-over, has its entries in another order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Cursor {
+    /// 0 at the start, and at the end.
+    pub(crate) at: u64,
+    /// Which process that is of.
+    pub(crate) run: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -59,6 +69,9 @@ struct Packed {
     /// The queue is done.
     #[prost(bool, tag = "8")]
     ended: bool,
+    /// Of the cursor.
+    #[prost(fixed64, tag = "9")]
+    run: u64,
 }
 
 impl Position {
@@ -90,7 +103,7 @@ impl Position {
                 floor,
                 surplus,
             } => {
-                packed.cursor = *cursor;
+                (packed.cursor, packed.run) = (cursor.at, cursor.run);
                 packed.floor = floor.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
                 packed.surplus = surplus.iter().flat_map(|id| *id.as_bytes()).collect();
             }
@@ -137,7 +150,8 @@ impl Position {
         } else if packed.cursor == 0 && floor.is_none() && surplus.is_empty() {
             Place::Start
         } else {
-            let cursor = packed.cursor;
+            let (at, run) = (packed.cursor, packed.run);
+            let cursor = Cursor { at, run };
             Place::Scan {
                 cursor,
                 floor,
@@ -165,8 +179,8 @@ mod tests {
     fn positions() -> Vec<Position> {
         let queue = Partition::parse("mail/3").unwrap();
         let id = JobId::generate_in(&queue);
-        let scan = |cursor, floor, surplus| Place::Scan {
-            cursor,
+        let scan = |at, floor, surplus| Place::Scan {
+            cursor: Cursor { at, run: 7 },
             floor,
             surplus,
         };

@@ -8,7 +8,7 @@ use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::list::plan::Source;
 use crate::queue::list::row::{Found, Row};
-use crate::queue::list::token::Place;
+use crate::queue::list::token::{Cursor, Place};
 use crate::queue::list::{MAX_LOOKED_AT, Plan, Position};
 use crate::queue::reach::Reach;
 use crate::record::JobRecord;
@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
                 floor,
                 surplus,
             } => (cursor, floor, surplus),
-            _ => (0, None, Vec::new()),
+            _ => (Cursor::default(), None, Vec::new()),
         };
         if !surplus.is_empty() {
             return self.surplus(queue, cursor, floor, &surplus).await;
@@ -215,12 +215,23 @@ impl<'a> Walk<'a> {
         // Those over what is wanted go into the token: few, please.
         let most = self.scan_size.min(wanted.max(FIRST_SCAN));
         let mut call = self.call(queue, most, "scan");
-        call.arg(if active { "active" } else { "all" }).arg(cursor);
+        call.arg(if active { "active" } else { "all" })
+            .arg(cursor.at);
         let found: Found = call.run(&self.queue.core.store).await?;
+        if cursor.at != 0 && cursor.run != found.cursor.run {
+            // From its start, and some come again: better than to miss others.
+            let cursor = Cursor::default();
+            let place = Place::Scan {
+                cursor,
+                floor,
+                surplus,
+            };
+            return Ok((Vec::new(), place));
+        }
         self.pace(&found);
         let mut unread = found.unread();
         unread.retain(|id| floor.is_none_or(|floor| *id > floor));
-        let is_whole = cursor == 0 && found.cursor == 0;
+        let is_whole = cursor.at == 0 && found.cursor.at == 0;
         if !unread.is_empty() {
             unread.sort_unstable();
             if !is_whole {
@@ -247,7 +258,7 @@ impl<'a> Walk<'a> {
     async fn surplus(
         &self,
         queue: &Partition,
-        cursor: u64,
+        cursor: Cursor,
         floor: Option<JobId>,
         surplus: &[JobId],
     ) -> Result<(Vec<Passed>, Place)> {
@@ -285,7 +296,7 @@ impl<'a> Walk<'a> {
 /// Jobs that come in the order of ids: all up to this one have been listed.
 const fn floor_at(row: &Row) -> Place {
     Place::Scan {
-        cursor: 0,
+        cursor: Cursor { at: 0, run: 0 },
         floor: Some(row.id),
         surplus: Vec::new(),
     }
@@ -321,12 +332,12 @@ fn behind_each(
 fn behind_surplus(
     rows: Vec<Row>,
     ids: &[JobId],
-    cursor: u64,
+    cursor: Cursor,
     floor: Option<JobId>,
 ) -> (Vec<Passed>, Place) {
-    let place = |left: &[JobId]| match (cursor, left) {
+    let place = |left: &[JobId]| match (cursor.at, left) {
         (0, []) => Place::End,
-        (cursor, left) => Place::Scan {
+        _ => Place::Scan {
             cursor,
             floor,
             surplus: left.to_vec(),
