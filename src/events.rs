@@ -332,7 +332,7 @@ impl EventReader {
                 }
             }
             if let Some(error) = failed
-                && self.resting.len() >= queues.len()
+                && queues.iter().all(|queue| self.resting.contains_key(queue))
             {
                 return Err(error);
             }

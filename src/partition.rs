@@ -159,7 +159,8 @@ impl Spread {
             earlier.push(self.count);
         }
         if earlier.len() > MAX_EARLIER {
-            let message = "was changed too often: jobs may hold keys under 8 earlier numbers";
+            let message = "can only be one that the queue has had: jobs may hold keys under 8 \
+                           earlier numbers";
             return Err(Error::invalid("settings.partitions", message));
         }
         Ok(Self {

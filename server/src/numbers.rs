@@ -28,6 +28,8 @@ pub(crate) fn all_queues(queues: &[QueueSnapshot]) -> QueueSnapshot {
         all.totals += queue.totals;
         all.measured += &queue.measured;
         all.oldest_waiting = all.oldest_waiting.max(queue.oldest_waiting);
+        let unreachable = &queue.partitions.unreachable;
+        all.partitions.unreachable.extend(unreachable);
     }
     all
 }

@@ -4,6 +4,7 @@
 //! each queue, where the script that changes the jobs also moves it on. `step`
 //! takes the steps, `maintenance/bulk_runner.rs` runs them.
 
+mod progress;
 mod record;
 mod step;
 

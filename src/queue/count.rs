@@ -81,6 +81,7 @@ impl Counting<'_> {
             self.count += size;
             return Ok(());
         }
+        let before = self.count;
         let mut walk = Walk::new(queue, self.plan, vec![part.clone()], Position::default());
         while walk.current().is_some() {
             if Instant::now() >= self.until {
@@ -88,6 +89,9 @@ impl Counting<'_> {
                 return Ok(());
             }
             let passed = walk.step(usize::MAX).await?;
+            if walk.began_anew() {
+                self.count = before;
+            }
             let jobs = passed.iter().filter_map(|passed| passed.job.as_ref());
             let meant = jobs.filter(|job| self.filter.matches(job));
             self.count += meant.map(|_| 1).sum::<u64>();

@@ -67,14 +67,16 @@ impl JobQueue {
         let mut causes = Causes::default();
         let all = self.core.known_partitions().await?;
         let mut walk = Walk::new(self, &plan, all, Position::default());
+        let mut some_twice = false;
         while walk.current().is_some() && Instant::now() < until {
             for passed in walk.step(usize::MAX).await? {
                 if let Some(job) = passed.job.filter(|job| filter.matches(job)) {
                     causes.add(job);
                 }
             }
+            some_twice |= walk.began_anew();
         }
-        let is_whole = walk.current().is_none() && !causes.overflowed;
+        let is_whole = walk.current().is_none() && !causes.overflowed && !some_twice;
         let complete = walk.unreachable()?.is_empty() && is_whole;
         Ok(DeadLetters {
             groups: causes.largest(),

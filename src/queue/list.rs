@@ -52,7 +52,8 @@ pub struct JobPage {
 
 impl JobQueue {
     /// A page of the jobs of all queues, those of one partition after those of
-    /// another. A job that stays where the filter looks comes exactly once.
+    /// another. A job that stays where the filter looks comes exactly once, or again
+    /// where the store was restarted or another server took over in between.
     ///
     /// # Errors
     /// `INVALID_FIELD` for an order that the filter does not allow and for a

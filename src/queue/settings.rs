@@ -220,7 +220,15 @@ impl JobQueue {
             .iter()
             .filter_map(|change| change.field().transpose())
             .collect::<Result<Vec<_>>>()?;
+        let count = changes.iter().rev().find_map(|change| match change {
+            SettingsChange::Partitions(count) => Some(count.unwrap_or(1)),
+            _ => None,
+        });
         self.check_known(queue).await?;
+        if let Some(count) = count {
+            // What can not be must not be found out behind the other changes.
+            self.core.read_spread(queue).await?.changed(count, 0)?;
+        }
         let first = Partition::first(queue.clone());
         let mut call = Call::new(&lua::CONFIGURE, &self.core.keys(&first));
         call.arg(etag.map_or("", Etag::as_str));
@@ -233,10 +241,6 @@ impl JobQueue {
                 what: format!("queue {queue}"),
             });
         }
-        let count = changes.iter().rev().find_map(|change| match change {
-            SettingsChange::Partitions(count) => Some(count.unwrap_or(1)),
-            _ => None,
-        });
         match count {
             Some(count) => self.core.spread_over(queue, count).await,
             None if self.core.partitions_now(queue).await?.len() > 1 => {

@@ -10,7 +10,9 @@ use jobflow::proto::{
     self, BulkAction, BulkOperation, BulkState, GetBulkOperationRequest, JobState,
     StartBulkOperationRequest, StreamMetricsRequest, StreamMetricsResponse, WatchEventsRequest,
 };
-use jobflow::testing::{MASTERS, PATIENCE, TestCluster, key_of_part, namespace_key, wait_for};
+use jobflow::testing::{
+    MASTERS, PATIENCE, TestCluster, TestRedis, key_of_part, namespace_key, wait_for,
+};
 use jobflow::{Durability, Error, ListRequest, NewJob, SettingsChange};
 use tokio::task::block_in_place;
 
@@ -50,7 +52,7 @@ type Shared = Arc<Mutex<Told>>;
 
 /// Follows all events; goes on behind the last token where the stream breaks.
 async fn watch(system: &System, told: Shared) {
-    let (mut jobs, mut token, mut last) = (system.jobs(), String::new(), Instant::now());
+    let (jobs, mut token, mut last) = (system.jobs(), String::new(), Instant::now());
     let (ready, is_ready) = tokio::sync::oneshot::channel();
     let mut ready = Some(ready);
     tokio::spawn(async move {
@@ -59,11 +61,10 @@ async fn watch(system: &System, told: Shared) {
                 filter: String::new(),
                 resume_token: token.clone(),
             };
-            let Ok(stream) = jobs.watch_events(request).await else {
-                tokio::task::yield_now().await;
-                continue;
-            };
-            let mut stream = stream.into_inner();
+            let stream = wait_for("the stream of events", async || {
+                jobs.clone().watch_events(request.clone()).await.ok()
+            });
+            let mut stream = stream.await.into_inner();
             while let Ok(Some(message)) = stream.message().await {
                 ready.take().map(|ready| ready.send(()));
                 let mut told = told.lock().unwrap();
@@ -167,9 +168,7 @@ impl Scene {
     async fn start_operation(&self) -> String {
         let request = StartBulkOperationRequest {
             action: BulkAction::Cancel.into(),
-            // One state, so that it goes through a set, by score and id: the
-            // cursor of a scan means nothing to another server.
-            filter: "kind = unwanted AND state = waiting".to_owned(),
+            filter: "kind = unwanted".to_owned(),
             rate: RATE,
             ..StartBulkOperationRequest::default()
         };
@@ -215,10 +214,9 @@ impl Scene {
             let missing = missing.map(|(id, state)| (id, *state, told.moves.get(id).cloned()));
             missing.collect::<Vec<_>>()
         };
-        let deadline = Instant::now() + PATIENCE;
-        while !missing().is_empty() && Instant::now() < deadline {
-            tokio::task::yield_now().await;
-        }
+        // Only for when to look: what is missed is told below.
+        let all = wait_for("all events", async || missing().is_empty().then_some(()));
+        let _late = tokio::time::timeout(PATIENCE / 2, all).await;
         let missed = missing();
         let some = &missed[..missed.len().min(9)];
         assert!(missed.is_empty(), "{} missed: {some:?}", missed.len());
@@ -243,8 +241,16 @@ async fn streams_a_dashboard_and_a_bulk_operation_come_through_a_fail_over() {
     let id = scene.start_operation().await;
     let (victim, away) = scene.victim().await;
     let killed = Instant::now();
-    block_in_place(|| scene.cluster.server(victim).kill());
+    // No replica takes over before the page has looked.
+    let replicas = MASTERS..2 * MASTERS;
+    block_in_place(|| {
+        let servers = scene.cluster.servers();
+        servers[replicas.clone()].iter().for_each(TestRedis::freeze);
+        scene.cluster.server(victim).kill();
+    });
     scene.page.sees("[data-testid=unreachable]").await;
+    let servers = scene.cluster.servers();
+    servers[replicas].iter().for_each(TestRedis::thaw);
     submit(&scene.system, "later", LATER).await;
     let stored = killed.elapsed();
     block_in_place(|| {

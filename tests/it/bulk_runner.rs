@@ -8,6 +8,7 @@ use jobflow::{
 };
 
 use crate::bulk::{bulk, done, of, run, runner};
+use crate::faults::open;
 use crate::list::submit_many;
 use crate::{job, state};
 
@@ -160,11 +161,7 @@ async fn a_stopped_operation_stays_where_it_is() {
 #[tokio::test]
 async fn no_job_is_left_out_when_the_store_is_restarted_in_the_middle() {
     let mut redis = TestRedis::start_durable();
-    let queue = JobQueue::open(QueueConfig {
-        redis_url: redis.url(),
-        ..QueueConfig::default()
-    });
-    let queue = queue.unwrap();
+    let queue = open(&redis);
     submit_many(&queue, 2_000, |_| job()).await;
     let runner = runner(&queue);
     let new = NewBulk {

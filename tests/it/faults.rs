@@ -232,12 +232,10 @@ async fn a_handle_that_nobody_used_meanwhile_does_not_notice_a_restart() {
 fn spoil(redis: &TestRedis, queue: &JobQueue, column: &str, id: JobId) {
     let client = redis::Client::open(redis.url().as_str()).unwrap();
     let mut set = redis::cmd("HSET");
-    set.arg(format!(
-        "jf:{{{}/default}}:{column}",
-        queue.config().namespace
-    ))
-    .arg(id.as_bytes())
-    .arg(vec![255_u8; 60]);
+    let namespace = &queue.config().namespace;
+    set.arg(queue_key(namespace, &default_queue(), column))
+        .arg(id.as_bytes())
+        .arg(vec![255_u8; 60]);
     set.query::<()>(&mut client.get_connection().unwrap())
         .unwrap();
 }

@@ -1,6 +1,6 @@
 //! Programs of one layout and records of another stay apart.
 
-use jobflow::testing::{TestQueue, TestRedis, fresh_namespace};
+use jobflow::testing::{TestQueue, TestRedis, fresh_namespace, namespace_key};
 use jobflow::{Code, Error, JobQueue, JobState, LAYOUT_VERSION, NewJob, QueueConfig};
 
 fn config(redis: &TestRedis) -> QueueConfig {
@@ -19,7 +19,7 @@ async fn begin(config: &QueueConfig) -> jobflow::Result<JobQueue> {
 
 /// Sets the mark of a namespace as a program of another version would.
 fn mark(redis: &TestRedis, config: &QueueConfig, layout: &str) {
-    let key = format!("jf:{{{}}}:layout", config.namespace);
+    let key = namespace_key(&config.namespace, "layout");
     assert_eq!(redis.cli(&["SET", &key, layout]).trim(), "OK");
 }
 
@@ -28,7 +28,7 @@ async fn whoever_comes_first_marks_the_namespace_and_the_same_layout_is_welcome(
     let redis = TestRedis::start();
     let config = config(&redis);
     begin(&config).await.unwrap();
-    let key = format!("jf:{{{}}}:layout", config.namespace);
+    let key = namespace_key(&config.namespace, "layout");
     assert_eq!(redis.cli(&["GET", &key]).trim(), LAYOUT_VERSION.to_string());
     begin(&config).await.unwrap();
 }

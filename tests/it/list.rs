@@ -4,9 +4,10 @@ use std::time::Duration;
 use jobflow::testing::{TestQueue, TestRedis};
 use jobflow::{
     Filter, Fingerprint, JobId, JobQueue, JobRecord, Kind, ListRequest, NewJob, Order, Outcome,
-    Priority, QueueConfig, QueueName, RunAt,
+    Priority, QueueName, RunAt,
 };
 
+use crate::faults::open;
 use crate::{LEASE, WORKER, claim, claim_one, default_queue, error, job, submit};
 
 pub(crate) fn request(filter: &str, order: &str, page_size: usize) -> ListRequest {
@@ -63,11 +64,7 @@ pub(crate) async fn submit_many(
 #[tokio::test]
 async fn no_job_is_left_out_of_the_pages_when_the_store_is_restarted_between_them() {
     let mut redis = TestRedis::start_durable();
-    let queue = JobQueue::open(QueueConfig {
-        redis_url: redis.url(),
-        ..QueueConfig::default()
-    });
-    let queue = queue.unwrap();
+    let queue = open(&redis);
     let all = submit_many(&queue, 2_000, |_| job()).await;
     let mut request = request("kind = noop", "", 500);
     let mut seen = BTreeSet::new();

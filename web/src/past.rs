@@ -92,6 +92,8 @@ pub(crate) struct Past {
     pub(crate) points: Vec<PastPoint>,
     pub(crate) whole: PastPoint,
     pub(crate) kinds: Vec<String>,
+    /// Partitions whose part is missing.
+    pub(crate) unreachable: usize,
 }
 
 /// What happened in one step.

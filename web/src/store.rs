@@ -310,6 +310,8 @@ fn moved(before: &Snapshot, now: &Snapshot) -> bool {
                 queue.paused,
                 queue.pauses,
                 queue.draining,
+                queue.partitions,
+                queue.unreachable,
             )
         });
         told.collect::<Vec<_>>()

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jobflow::{ControlMessage, Error, JobQueue, Partition, Pulse, Result, WorkerBeat};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,7 @@ impl Keeper {
         beat: WorkerBeat,
     ) -> Result<Self> {
         let config = crew.queue.config().clone();
+        let of_worker = Handle::current();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -69,6 +71,7 @@ impl Keeper {
                                 crew,
                                 lease,
                                 grace,
+                                of_worker,
                                 look_again: Notify::new(),
                                 extends: pulses.begin("lease keeper", lease.max(EXTEND_LIMIT)),
                                 listens: pulses.begin("control channel", LISTEN_LIMIT),
@@ -111,6 +114,8 @@ struct Keep {
     crew: Arc<Crew>,
     lease: Duration,
     grace: Duration,
+    /// Where the worker's handlers run.
+    of_worker: Handle,
     /// Wakes the loop that extends all leases.
     look_again: Notify,
     extends: Arc<Pulse>,
@@ -129,7 +134,7 @@ impl Keep {
                 self.extend_all(),
                 self.watch_fences(),
                 self.end_overdue(),
-                end_by_force(self.grace),
+                end_by_force(self.of_worker.clone(), self.grace),
                 self.listen(&id),
                 self.beat_on(beat),
                 self.tell_measures_on(),

@@ -6,8 +6,9 @@ use std::process;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Fires when this process leaves SIGTERM and SIGINT to [`shutdown_signal`].
@@ -16,13 +17,15 @@ static LISTENS: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::n
 /// What a stop may take beside its grace: handlers are told to end, dropped, their
 /// jobs handed back, the worker taken out of the list.
 const ENDING: Duration = Duration::from_secs(10);
+/// A runtime that has not come to a task after so long has no thread for it.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Resolves at SIGTERM or SIGINT.
 ///
 /// From the first poll on these signals no longer end the process by
 /// themselves; a second one makes a stopping worker give up its grace. A worker
-/// that has not ended ten seconds after its grace, because handlers block every
-/// thread, takes the process with it: exit code 1, its jobs run elsewhere when
+/// that has not ended ten seconds after its grace, and none of whose threads
+/// answers, takes the process with it: exit code 1, its jobs run elsewhere when
 /// their leases end.
 pub async fn shutdown_signal() {
     LISTENS.cancel();
@@ -32,7 +35,7 @@ pub async fn shutdown_signal() {
 /// Ends the process in place of a runtime that nothing can run on any more; to be
 /// awaited on another one. Does nothing in a process that handles its signals in
 /// its own way.
-pub(crate) async fn end_by_force(grace: Duration) -> Infallible {
+pub(crate) async fn end_by_force(runtime: Handle, grace: Duration) -> Infallible {
     LISTENS.cancelled().await;
     next_signal().await;
     tokio::select! {
@@ -41,6 +44,10 @@ pub(crate) async fn end_by_force(grace: Duration) -> Infallible {
             next_signal().await;
             sleep(ENDING).await;
         } => {}
+    }
+    // One that answers has its reasons to go on, or ends its worker later.
+    while timeout(ANSWER, runtime.spawn(async {})).await.is_ok() {
+        sleep(ANSWER).await;
     }
     tracing::error!(
         "handlers block every thread of this process; it ends without them, and their jobs run again when their leases end"

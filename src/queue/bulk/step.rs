@@ -112,9 +112,11 @@ impl JobQueue {
         }
         // What a partition that can not be reached may have, it is asked for later.
         for queue in reach.some()? {
-            let (here, others) = ids.into_iter().partition(|id| queue.may_have(*id));
+            let (here, others): (Vec<_>, _) = ids.into_iter().partition(|id| queue.may_have(*id));
             ids = others;
-            placed.insert(Some(queue), here);
+            if !here.is_empty() {
+                placed.insert(Some(queue), here);
+            }
         }
         if !ids.is_empty() {
             placed.insert(None, ids);

@@ -32,6 +32,8 @@ pub(crate) struct Walk<'a> {
     scan_size: usize,
     /// Partitions that can not be reached are passed over.
     reach: Reach,
+    /// A scan began anew: what it had passed comes again.
+    began_anew: bool,
 }
 
 /// A job, and where a walk goes on behind it.
@@ -66,6 +68,7 @@ impl<'a> Walk<'a> {
             place,
             scan_size: FIRST_SCAN,
             reach,
+            began_anew: false,
         }
     }
 
@@ -77,6 +80,11 @@ impl<'a> Walk<'a> {
     /// Fails where it has passed over any.
     pub(crate) fn reached_all(self) -> Result<()> {
         self.reach.all()
+    }
+
+    /// Whether it has begun the current partition anew since this was asked last.
+    pub(crate) const fn began_anew(&mut self) -> bool {
+        std::mem::replace(&mut self.began_anew, false)
     }
 
     /// Where it is; `None` at the end.
@@ -219,14 +227,9 @@ impl<'a> Walk<'a> {
             .arg(cursor.at);
         let found: Found = call.run(&self.queue.core.store).await?;
         if cursor.at != 0 && cursor.run != found.cursor.run {
-            // From its start, and some come again: better than to miss others.
-            let cursor = Cursor::default();
-            let place = Place::Scan {
-                cursor,
-                floor,
-                surplus,
-            };
-            return Ok((Vec::new(), place));
+            // Some come again: better than to miss others.
+            self.began_anew = true;
+            return Ok((Vec::new(), Place::Start));
         }
         self.pace(&found);
         let mut unread = found.unread();

@@ -48,7 +48,7 @@ impl Core {
 pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Verdicts) {
     let mut looks = Looks::new();
     for (at, job) in jobs.iter_mut().enumerate() {
-        let spread = core.spreads.of(&job.job.queue);
+        let mut spread = core.spreads.of(&job.job.queue);
         job.bound = false;
         if verdicts[at].is_some() || spread.epoch == 0 && job.id.partition() == 0 {
             continue;
@@ -66,9 +66,16 @@ pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Ver
             };
             go_to(job, wanted);
             job.placed_by = spread.epoch;
-        } else if let Err(error) = check_own_id(job, &spread, entry.as_deref()) {
-            verdicts[at] = Some(Err(error));
-            continue;
+        } else if check_own_id(job, &spread, entry.as_deref()).is_err() {
+            // This process may not know yet how the queue is spread.
+            let checked = core.read_spread(&job.job.queue).await.and_then(|now| {
+                spread = now;
+                check_own_id(job, &spread, entry.as_deref())
+            });
+            if let Err(error) = checked {
+                verdicts[at] = Some(Err(error));
+                continue;
+            }
         }
         for earlier in entry.iter().flat_map(|entry| spread.earlier_homes(entry)) {
             let part = Partition::new(job.job.queue.clone(), earlier);

@@ -193,3 +193,23 @@ async fn partitions_that_are_worked_off_go() {
     assert_eq!(partitions_of(&more).len(), 4);
     queue.close().await;
 }
+
+#[tokio::test]
+async fn an_id_is_taken_again_by_a_process_that_does_not_know_the_spread() {
+    let queue = spread_over(4).await;
+    for n in 0..12 {
+        let first = queue.submit(keyed(n)).await.unwrap();
+        let again = other(&queue)
+            .submit(keyed(n).id(first.id).unwrap())
+            .await
+            .unwrap();
+        assert_eq!((again.id, again.duplicate), (first.id, true));
+    }
+    let more = submit_many(&queue, 800).await;
+    assert_eq!(partitions_of(&more).len(), 4);
+    for id in more.into_iter().step_by(80) {
+        let again = other(&queue).submit(job().id(id).unwrap()).await.unwrap();
+        assert_eq!((again.id, again.duplicate), (id, true));
+    }
+    queue.close().await;
+}

@@ -56,6 +56,7 @@ impl Api {
             points,
             whole,
             kinds: response.kinds,
+            unreachable: response.unreachable.len(),
         })
     }
 }

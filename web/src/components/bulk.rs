@@ -16,6 +16,7 @@ use crate::{
     },
     components::{dialog::Dialog, moment::Moment},
     follow, format,
+    model::out_of_reach,
     session::{Notice, use_now, use_session, use_turn},
 };
 
@@ -244,6 +245,9 @@ fn OneOperation(props: &OneOperationProps) -> Html {
             <span>{format!("{word}: {} changed, {} skipped", format::grouped(natural(operation.changed)), format::grouped(natural(operation.skipped)))}</span>
             if !operation.reason.is_empty() {
                 <span class="zero">{&operation.reason}</span>
+            }
+            if let Some(note) = out_of_reach(operation.unreachable.len()) {
+                <span class="badge warning">{note}</span>
             }
             if operation.state() == BulkState::Running {
                 <button type="button" class="button" data-testid="bulk-stop" onclick={stop}>{"Stop"}</button>

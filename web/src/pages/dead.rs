@@ -83,7 +83,11 @@ pub(crate) fn Dead() -> Html {
                 None if groups.problem.is_none() => html! { <p class="empty" role="status">{"Reading the failed jobs…"}</p> },
                 Some(known) if known.groups.is_empty() => html! {
                     <div class="empty" data-testid="empty">
-                        <p>{"No job has failed for good. Those that do stand here, grouped by what they failed of."}</p>
+                        if known.complete {
+                            <p>{"No job has failed for good. Those that do stand here, grouped by what they failed of."}</p>
+                        } else {
+                            <p>{"No failed job was found, but not all jobs could be looked at."}</p>
+                        }
                         <crate::components::command::Command text="jobflow-cli dead groups" />
                     </div>
                 },

@@ -7,7 +7,8 @@ use super::{Problem, Tree};
 const ERRORS: &str = "docs/errors.md";
 const CODES: &str = "src/error/code.rs";
 
-/// A document, and the sources whose options it names.
+/// A document, and the sources whose options it names. `cargo xtask reference`
+/// compares more of the first, but needs the programs built.
 const OPTIONS: [(&str, &[&str]); 2] = [
     ("docs/configuration.md", &["server/src/", "worker/src/"]),
     ("docs/cli.md", &["cli/src/"]),

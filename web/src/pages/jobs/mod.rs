@@ -138,6 +138,8 @@ fn empty(listing: &Listing, view: &JobsView) -> Html {
         || listing.loading
         || listing.problem.is_some()
         || listing.next.is_some()
+        // Then the line above says what is missing.
+        || !listing.unreachable.is_empty()
     {
         return Html::default();
     }

@@ -64,7 +64,7 @@ fn lines(all: &QueuePartitions) -> Vec<Line> {
     let line = |(number, found): (i32, Option<JobCounts>)| Line {
         number,
         counts: found.map(counts),
-        is_surplus: number >= all.count,
+        is_surplus: all.surplus.contains(&number),
     };
     let mut lines: Vec<_> = answered.chain(silent).map(line).collect();
     lines.sort_by_key(|line| line.number);

@@ -15,7 +15,7 @@ use crate::{
         problem::ProblemNote,
     },
     format,
-    model::Quantiles,
+    model::{Quantiles, out_of_reach},
     past::{Past, PastPoint, Span},
     route::{QueueView, Route},
     session::use_now,
@@ -116,6 +116,9 @@ pub(super) fn PastPanel(props: &PastPanelProps) -> Html {
         <section class="panel past-panel" aria-labelledby="past-title" data-testid="past" data-span={view.span.as_str()} data-kind={view.kind.clone()}>
             <header class="panel-head">
                 <h2 id="past-title">{"History"}</h2>
+                if let Some(note) = known.as_ref().and_then(|past| out_of_reach(past.unreachable)) {
+                    <span class="badge warning">{note}</span>
+                }
                 <nav class="button-group" aria-label="How far back">
                     {for Span::ALL.map(|span| choice(QueueView { span, ..view.clone() }, span.title(), span == view.span))}
                 </nav>
