@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -57,19 +57,9 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
 /// batch takes as long as its slowest call, so one server that does not answer
 /// would hold up all others.
 pub(crate) struct PerServer<I, O> {
-    start: Arc<dyn Fn() -> Coalescer<I, O> + Send + Sync>,
+    start: Box<dyn Fn() -> Coalescer<I, O> + Send + Sync>,
     single: Coalescer<I, O>,
-    servers: Arc<Mutex<HashMap<Address, Coalescer<I, O>>>>,
-}
-
-impl<I, O> Clone for PerServer<I, O> {
-    fn clone(&self) -> Self {
-        Self {
-            start: Arc::clone(&self.start),
-            single: self.single.clone(),
-            servers: Arc::clone(&self.servers),
-        }
-    }
+    servers: Mutex<HashMap<Address, Coalescer<I, O>>>,
 }
 
 impl<I: Send + 'static, O: Send + 'static> PerServer<I, O> {
@@ -81,8 +71,8 @@ impl<I: Send + 'static, O: Send + 'static> PerServer<I, O> {
     {
         Self {
             single: Coalescer::start(send.clone()),
-            start: Arc::new(move || Coalescer::start(send.clone())),
-            servers: Arc::default(),
+            start: Box::new(move || Coalescer::start(send.clone())),
+            servers: Mutex::default(),
         }
     }
 
@@ -130,6 +120,7 @@ async fn gather<I, O, F, Fut>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
@@ -138,12 +129,12 @@ mod tests {
             let info = ::redis::IntoConnectionInfo::into_connection_info(format!("redis://{host}"));
             Some(Address::of(&info.unwrap()))
         });
-        let per_server = PerServer::start(|items: Vec<bool>| async move {
+        let per_server = Arc::new(PerServer::start(|items: Vec<bool>| async move {
             if items.contains(&false) {
                 std::future::pending::<()>().await;
             }
             items.into_iter().map(Ok).collect()
-        });
+        }));
         for _ in 0..2 * IN_FLIGHT {
             let (per_server, silent) = (per_server.clone(), silent.clone());
             tokio::spawn(async move { per_server.call(silent, false).await });

@@ -18,8 +18,6 @@ use crate::metrics_hub::{MetricsHub, Source};
 use crate::store_watch::StoreWatch;
 use crate::trace;
 
-/// Cheap to clone: one per handler.
-#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) queue: JobQueue,
     pub(crate) store: StoreWatch,
@@ -31,7 +29,7 @@ pub(crate) struct App {
     pub(crate) certificates: Option<CertificateTable>,
     pub(crate) calls: Calls,
     /// What was read last, and when that began.
-    latest: Arc<Mutex<Option<(Instant, Seen)>>>,
+    latest: Mutex<Option<(Instant, Seen)>>,
     /// The loops of this server.
     pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
@@ -39,7 +37,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn open(config: &Config, stopping: &CancellationToken) -> Result<Self> {
+    pub(crate) fn open(config: &Config, stopping: &CancellationToken) -> Result<Arc<Self>> {
         let queue = JobQueue::open(QueueConfig {
             redis_url: config.redis_url.clone(),
             redis_access: config.redis_access.clone(),
@@ -64,7 +62,7 @@ impl App {
         let pulses = Pulses::default();
         let (polled, watched) = (queue.clone(), store.clone());
         let source: Source = Box::new(move || look(polled.clone(), watched.clone()).boxed());
-        Ok(Self {
+        Ok(Arc::new(Self {
             metrics: MetricsHub::new(
                 Uuid::now_v7().to_string(),
                 source,
@@ -75,13 +73,13 @@ impl App {
             tokens,
             certificates: certificates.transpose()?,
             calls: Calls::new(),
-            latest: Arc::default(),
+            latest: Mutex::default(),
             pulses,
             started: now(),
             stopping: stopping.clone(),
             queue,
             store,
-        })
+        }))
     }
 
     /// Creates one job, if the store may be used.

@@ -5,11 +5,9 @@
 //! second lock of one that does.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
@@ -39,10 +37,9 @@ const READ: [HeaderName; 4] = [
 ];
 const PREFLIGHT_HOLDS: Duration = Duration::from_secs(600);
 
-/// Which pages may call. Cheap to clone.
-#[derive(Clone)]
+/// Which pages may call.
 pub(crate) struct Browsers {
-    origins: Arc<[HeaderValue]>,
+    origins: Vec<HeaderValue>,
     /// Nothing else tells this server from one whose name an attacker has
     /// pointed at it, so only names that can not be pointed are answered.
     local_names_only: bool,
@@ -61,11 +58,22 @@ impl Browsers {
     pub(crate) fn cors(&self) -> Option<CorsLayer> {
         (!self.origins.is_empty()).then(|| {
             CorsLayer::new()
-                .allow_origin(self.origins.to_vec())
+                .allow_origin(self.origins.clone())
                 .allow_methods([Method::GET, Method::POST, Method::DELETE])
                 .allow_headers(SENT)
                 .expose_headers(READ)
                 .max_age(PREFLIGHT_HOLDS)
+        })
+    }
+
+    /// The answer to a page that may not make this request.
+    pub(crate) fn refuse(&self, request: &Request) -> Option<Response> {
+        if self.lets_in(request) {
+            return None;
+        }
+        Some(match grpc::is_grpc(request) {
+            true => grpc::forbidden("pages of this origin may not call"),
+            false => Problem::origin_refused().into_response(),
         })
     }
 
@@ -93,21 +101,6 @@ impl Browsers {
         };
         !self.local_names_only || host(request).is_some_and(|host| is_local(&host))
     }
-}
-
-/// Before everything that is served.
-pub(crate) async fn guard(
-    State(browsers): State<Browsers>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if browsers.lets_in(&request) {
-        return next.run(request).await;
-    }
-    if grpc::is_grpc(&request) {
-        return grpc::forbidden("pages of this origin may not call");
-    }
-    Problem::origin_refused().into_response()
 }
 
 /// The name under which the caller knows this server.

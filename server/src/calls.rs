@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{describe_histogram, histogram, with_local_recorder};
@@ -76,20 +76,20 @@ impl Calls {
         }
     }
 
+    /// Measures a call.
+    pub(crate) async fn measure(&self, request: Request, next: Next) -> Response {
+        let (route, begun) = (self.route(&request), Instant::now());
+        let answer = next.run(request).await;
+        self.record(route, &answer, begun.elapsed());
+        answer
+    }
+
     fn record(&self, route: String, answer: &Response, took: Duration) {
         let code = code(answer);
         with_local_recorder(&self.0.recorder, || {
             histogram!(NAME, "route" => route, "code" => code).record(took);
         });
     }
-}
-
-/// Measures a call.
-pub(crate) async fn measure(State(calls): State<Calls>, request: Request, next: Next) -> Response {
-    let (route, begun) = (calls.route(&request), Instant::now());
-    let answer = next.run(request).await;
-    calls.record(route, &answer, begun.elapsed());
-    answer
 }
 
 /// The status of HTTP, or that of gRPC where the head of the answer tells it,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -18,15 +17,16 @@ const MARGIN: Duration = Duration::from_millis(100);
 struct Deadline(Instant);
 
 /// Ends calls whose caller has stopped listening, and tells handlers the deadline.
-pub(crate) async fn enforce(mut request: Request, next: Next) -> Response {
-    let Some(allowed) = grpc_timeout(request.headers()) else {
-        return next.run(request).await;
-    };
-    let Some(deadline) = Instant::now().checked_add(allowed) else {
-        return next.run(request).await;
+pub(crate) async fn enforce<F: Future<Output = Response>>(
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
+    let allowed = grpc_timeout(request.headers());
+    let Some(deadline) = allowed.and_then(|allowed| Instant::now().checked_add(allowed)) else {
+        return answer(request).await;
     };
     request.extensions_mut().insert(Deadline(deadline));
-    match timeout_at(deadline, next.run(request)).await {
+    match timeout_at(deadline, answer(request)).await {
         Ok(response) => response,
         Err(_) => Status::deadline_exceeded("the deadline of the call has passed")
             .into_http::<axum::body::Body>()

@@ -2,8 +2,6 @@
 //! in the answer, in its error, and in the log.
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use http::HeaderValue;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use uuid::Uuid;
@@ -23,16 +21,16 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
-/// Lets everything below ask for [`current`].
-pub(crate) async fn scope(request: Request, next: Next) -> Response {
+/// The id that a request was given.
+pub(crate) fn of(request: &Request) -> HeaderValue {
     let id = request.extensions().get::<RequestId>();
     let id = id.map(|id| id.header_value().clone());
-    CURRENT
-        .scope(
-            id.unwrap_or(HeaderValue::from_static("")),
-            next.run(request),
-        )
-        .await
+    id.unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Lets everything below ask for [`current`].
+pub(crate) fn scope<F: Future>(id: HeaderValue, answer: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(id, answer)
 }
 
 /// The id of the request that this task answers, if it is text.

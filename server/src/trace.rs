@@ -4,8 +4,6 @@
 use std::future::Future;
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use jobflow::telemetry::{Side, Step, TRACEPARENT};
 use jobflow::{NewJob, Result, Submitted};
 
@@ -13,13 +11,18 @@ tokio::task_local! {
     static CURRENT: Option<String>;
 }
 
+/// The step of a trace that a request says it is below.
+pub(crate) fn parent_of(request: &Request) -> Option<String> {
+    let parent = request.headers().get(TRACEPARENT)?;
+    parent.to_str().ok().map(str::to_owned)
+}
+
 /// Lets everything below know the trace of the request.
-pub(crate) async fn scope(request: Request, next: Next) -> Response {
-    let parent = request.headers().get(TRACEPARENT);
-    let parent = parent.and_then(|value| value.to_str().ok());
-    CURRENT
-        .scope(parent.map(str::to_owned), next.run(request))
-        .await
+pub(crate) fn scope<F: Future>(
+    parent: Option<String>,
+    answer: F,
+) -> impl Future<Output = F::Output> {
+    CURRENT.scope(parent, answer)
 }
 
 /// Submits a job as a step of the trace of this request, or of the trace that

@@ -219,7 +219,7 @@ impl JobQueue {
         };
         let finish = PreparedFinish::fail(queue.clone(), id, token, &error);
         let server = self.core.server_of(queue, id);
-        self.finishes.call(server, finish).await.map(drop)
+        self.batches.finishes.call(server, finish).await.map(drop)
     }
 }
 

@@ -47,6 +47,11 @@ const SAY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct JobQueue {
     pub(crate) core: Arc<Core>,
+    pub(crate) batches: Arc<Batches>,
+}
+
+/// Calls that travel together. The tasks that send them end with the last handle.
+pub(crate) struct Batches {
     /// One for each durability: a class that waits must not hold up the others.
     pub(crate) submits: [PerServer<Prepared, Submitted>; Durability::ALL.len()],
     pub(crate) finishes: PerServer<PreparedFinish, JobState>,
@@ -103,12 +108,12 @@ impl JobQueue {
             let core = Arc::clone(&core);
             PerServer::start(move |jobs| submit::send(Arc::clone(&core), jobs))
         });
-        Ok(Self {
+        let batches = Arc::new(Batches {
             submits,
             finishes: PerServer::start(move |ends| finish::send(Arc::clone(&for_finishes), ends)),
             reports: PerServer::start(move |said| report::send(Arc::clone(&for_reports), said)),
-            core,
-        })
+        });
+        Ok(Self { core, batches })
     }
 
     /// Connects to the namespace `default` and checks the store.

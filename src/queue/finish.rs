@@ -52,7 +52,7 @@ impl JobQueue {
     pub async fn finish(&self, job: &ClaimedJob, outcome: Outcome) -> Result<JobState> {
         let finish = PreparedFinish::new(job, outcome, rand::random())?;
         let server = self.core.server_of(&job.queue, job.id);
-        self.finishes.call(server, finish).await
+        self.batches.finishes.call(server, finish).await
     }
 }
 

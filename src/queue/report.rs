@@ -42,7 +42,7 @@ impl JobQueue {
     pub async fn report(&self, job: &ClaimedJob, report: Report) -> Result<()> {
         let report = PreparedReport::new(job, report)?;
         let server = self.core.server_of(&job.queue, job.id);
-        self.reports.call(server, report).await
+        self.batches.reports.call(server, report).await
     }
 }
 

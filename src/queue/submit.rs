@@ -55,7 +55,9 @@ impl JobQueue {
         let job = self.core.prepare(job);
         let class = self.core.durability_for(&job);
         let server = self.core.server_of(&job.job.queue, job.id);
-        let submitted = self.submits[class as usize].call(server, job).await?;
+        let submitted = self.batches.submits[class as usize]
+            .call(server, job)
+            .await?;
         self.with_present_state(submitted, rejected).await
     }
 

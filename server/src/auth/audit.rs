@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jobflow::{AuditEvent, Code, JobQueue};
@@ -16,11 +15,9 @@ use crate::request_id;
 const REFUSALS_A_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 const REFUSALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 
-/// Cheap to clone.
-#[derive(Clone)]
 pub(crate) struct AuditLog {
     queue: JobQueue,
-    refusals: Arc<DefaultDirectRateLimiter>,
+    refusals: DefaultDirectRateLimiter,
 }
 
 impl AuditLog {
@@ -28,7 +25,7 @@ impl AuditLog {
         let quota = Quota::per_second(REFUSALS_A_SECOND).allow_burst(REFUSALS_AT_ONCE);
         Self {
             queue,
-            refusals: Arc::new(RateLimiter::direct(quota)),
+            refusals: RateLimiter::direct(quota),
         }
     }
 

@@ -24,8 +24,7 @@ use crate::listen::Peer;
 use crate::request_id;
 use crate::rest::Problem;
 
-/// Cheap to clone.
-#[derive(Clone)]
+/// One for all routes.
 pub(crate) struct Guard {
     /// None where the server wants no tokens.
     tokens: Option<TokenTable>,
@@ -33,7 +32,7 @@ pub(crate) struct Guard {
     certificates: Option<CertificateTable>,
     audit: AuditLog,
     /// Calls that look through queues, see [`LOOKS`].
-    looks: Arc<Semaphore>,
+    looks: Semaphore,
 }
 
 /// So many calls look through queues at a time, and the others wait for their
@@ -49,13 +48,13 @@ impl Guard {
         tokens: Option<TokenTable>,
         certificates: Option<CertificateTable>,
         audit: AuditLog,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             tokens,
             certificates,
             audit,
-            looks: Arc::new(Semaphore::new(LOOKS)),
-        }
+            looks: Semaphore::new(LOOKS),
+        })
     }
 
     /// By the token, or where there is none, by the certificate.
@@ -201,7 +200,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 /// Before every gRPC call.
-pub(crate) async fn grpc(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(crate) async fn grpc(guard: &Guard, request: Request, next: Next) -> Response {
     let refuse: Refuse = |error| {
         crate::grpc::status(error)
             .into_http::<Body>()
@@ -226,7 +225,11 @@ fn not_allowed(path: &str) -> Response {
 }
 
 /// Before every REST route.
-pub(crate) async fn rest(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(crate) async fn rest(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let refuse: Refuse = |error| Problem::from(error.clone()).into_response();
     let path = request.extensions().get::<MatchedPath>();
     let path = path.map_or("", MatchedPath::as_str);

@@ -1,5 +1,7 @@
 //! `AdminService`.
 
+use std::sync::Arc;
+
 use jobflow::{AuditEvent, LAYOUT_VERSION, Mend, proto};
 use proto::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
@@ -9,7 +11,7 @@ use super::status::{self, reply};
 use crate::app::App;
 use crate::auth::who;
 
-pub(super) struct Admin(pub(super) App);
+pub(super) struct Admin(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl AdminService for Admin {

@@ -1,5 +1,7 @@
 //! `JobService`: its calls. What each does stands in the files beside.
 
+use std::sync::Arc;
+
 use jobflow::{Result, proto};
 use proto::job_service_server::JobService;
 use tonic::{Request, Response, Status, Streaming};
@@ -10,7 +12,7 @@ use super::watch::Messages;
 use crate::app::App;
 use crate::deadline;
 
-pub(super) struct Jobs(pub(super) App);
+pub(super) struct Jobs(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl JobService for Jobs {

@@ -1,5 +1,6 @@
 //! `MetricsService`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -18,7 +19,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Also the longest silence, by which a reader tells that the server is gone.
 const MAX_INTERVAL: Duration = Duration::from_secs(15);
 
-pub(super) struct Metrics(pub(super) App);
+pub(super) struct Metrics(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl MetricsService for Metrics {

@@ -1,5 +1,7 @@
 //! `QueueService`.
 
+use std::sync::Arc;
+
 use jobflow::{Error, JobState, Kind, QueueName, Result, proto};
 use proto::queue_service_server::QueueService;
 use tonic::{Request, Response, Status};
@@ -10,7 +12,7 @@ use super::status::reply;
 use crate::app::App;
 use crate::auth::who;
 
-pub(super) struct Queues(pub(super) App);
+pub(super) struct Queues(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl QueueService for Queues {

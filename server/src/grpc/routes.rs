@@ -1,12 +1,13 @@
 //! The services and what their calls pass through.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use jobflow::proto::admin_service_server::AdminServiceServer;
@@ -49,7 +50,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// gRPC and grpc-web. The layers are on these routes alone: `GrpcWebLayer`
 /// answers everything that is not gRPC with an empty 400.
-pub(crate) fn routes(app: &App, guard: &Guard, reflection: bool, health: HealthService) -> Router {
+pub(crate) fn routes(
+    app: &Arc<App>,
+    guard: &Arc<Guard>,
+    reflection: bool,
+    health: HealthService,
+) -> Router {
     let jobs = JobServiceServer::new(Jobs(app.clone())).max_decoding_message_size(MAX_REQUEST);
     let mut services = Routes::from(Router::new())
         .add_service(jobs)
@@ -65,11 +71,15 @@ pub(crate) fn routes(app: &App, guard: &Guard, reflection: bool, health: HealthS
     services
         .prepare()
         .into_axum_router()
-        .route_layer(from_fn_with_state(guard.clone(), auth::grpc))
+        .route_layer(from_fn_with_state(guard.clone(), enter))
         .route_layer(CatchPanicLayer::custom(panicked))
-        .route_layer(from_fn(deadline::enforce))
         .route_layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .route_layer(GrpcWebLayer::new())
+}
+
+/// Before every call.
+async fn enter(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    deadline::enforce(request, |request| auth::grpc(&guard, request, next)).await
 }
 
 /// The services that reflection lists.

@@ -1,5 +1,6 @@
 //! `TokenService`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::{NewToken, QueueScope, Result, StoreTime, TokenId, proto};
@@ -14,7 +15,7 @@ use crate::auth::who;
 /// How long an old text holds beside a new one when the request says nothing.
 const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 
-pub(super) struct TokenCalls(pub(super) App);
+pub(super) struct TokenCalls(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl TokenService for TokenCalls {

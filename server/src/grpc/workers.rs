@@ -1,5 +1,7 @@
 //! `WorkerService`.
 
+use std::sync::Arc;
+
 use jobflow::{Error, QueueName, Result, proto};
 use proto::worker_service_server::WorkerService;
 use tonic::{Request, Response, Status};
@@ -9,7 +11,7 @@ use super::status::reply;
 use crate::app::App;
 use crate::auth::{self, who};
 
-pub(super) struct Workers(pub(super) App);
+pub(super) struct Workers(pub(super) Arc<App>);
 
 #[tonic::async_trait]
 impl WorkerService for Workers {

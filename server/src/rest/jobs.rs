@@ -1,6 +1,7 @@
 //! `POST /jobs`, `GET /jobs/{id}` and `DELETE /jobs/{id}`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
@@ -36,7 +37,7 @@ struct SubmittedJob {
 
 /// 201 for a new job, 200 for one that exists already under its idempotency key.
 pub(super) async fn submit(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -147,7 +148,7 @@ struct JobError {
 }
 
 pub(super) async fn get(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = id.parse()?;
@@ -163,7 +164,7 @@ pub(super) async fn get(
 
 /// Calls the job off: it is `cancelled` then, or `active` and asked to end.
 pub(super) async fn cancel(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: JobId = id.parse()?;

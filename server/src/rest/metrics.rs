@@ -1,5 +1,7 @@
 //! `GET /metrics`: the numbers of the store and of this server, as Prometheus reads them.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -21,7 +23,7 @@ const OTHERS: &str = "_other";
 
 /// Each question looks at the store once. What it can not tell is left out, and
 /// `jobflow_store_up` says why.
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let seen = app.look().await.ok();
     // A recorder for each answer: a queue that is gone is gone from the next one.
     let recorder = PrometheusBuilder::new().build_recorder();

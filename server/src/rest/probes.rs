@@ -1,5 +1,7 @@
 //! `/healthz`: is the process there? `/readyz`: can it take jobs?
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use jobflow::Error;
@@ -18,7 +20,7 @@ pub(super) async fn healthz() -> Json<Probe> {
 }
 
 /// Asks the store each time, so that the answer is never older than the question.
-pub(super) async fn readyz(State(app): State<App>) -> Result<Json<Probe>, Problem> {
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Probe>, Problem> {
     if app.stopping.is_cancelled() {
         return Err(Error::ShuttingDown.into());
     }

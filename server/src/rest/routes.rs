@@ -1,6 +1,7 @@
 //! The routes and what their requests pass through.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +23,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-pub(crate) fn routes(app: &App, guard: &Guard) -> Router {
+pub(crate) fn routes(app: &Arc<App>, guard: &Arc<Guard>) -> Router {
     Router::new()
         .route("/jobs", post(jobs::submit))
         .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))

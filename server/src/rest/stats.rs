@@ -1,5 +1,7 @@
 //! `GET /stats`: the numbers of all queues together and of each.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use jobflow::{Counts, QueueSnapshot, Totals};
@@ -48,7 +50,7 @@ struct Queue {
     oldest_waiting_ms: Option<u128>,
 }
 
-pub(super) async fn stats(State(app): State<App>) -> Result<Json<Stats>, Problem> {
+pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Json<Stats>, Problem> {
     let seen = app.look().await?;
     let health = judge(Ok(&seen), &app.pulses.reports());
     let mut snapshot = seen.snapshot;
