@@ -7,7 +7,6 @@
 //! nothing was counted.
 
 use std::collections::BTreeSet;
-use std::future::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -137,7 +136,7 @@ impl JobQueue {
         let mut sum = Source::new(kind, window);
         let mut reach = Reach::default();
         while let Some((part, source)) = read.next().await {
-            let source = reach.ask(&self.core, &part, ready(source)).await?;
+            let source = reach.take(&self.core, &part, source).await?;
             source.iter().for_each(|source| sum.add(source));
         }
         let mut history = sum.history();

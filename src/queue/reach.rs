@@ -39,13 +39,25 @@ impl Reach {
             self.unreachable.push(part.clone());
             return Ok(None);
         }
-        match answer.await {
+        let answer = answer.await;
+        self.take(core, part, answer).await
+    }
+
+    /// The same for an answer that is there already.
+    pub(crate) async fn take<T>(
+        &mut self,
+        core: &Core,
+        part: &Partition,
+        answer: Result<T>,
+    ) -> Result<Option<T>> {
+        match answer {
             Ok(answer) => {
                 self.has_answer = true;
                 Ok(Some(answer))
             }
             Err(error) if is_out_of_reach(&error) && core.store.is_cluster().await? => {
                 tracing::debug!(%part, %error, "going on without a partition");
+                let server = core.store.server_of(|| core.keys(part).config().to_owned());
                 self.servers.extend(server);
                 self.unreachable.push(part.clone());
                 Ok(None)

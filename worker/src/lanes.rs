@@ -180,14 +180,6 @@ impl Lanes {
         }
     }
 
-    /// The same for a wait that has claimed from the only one there was.
-    pub(crate) fn heard_beside(&self, only: &Partition, woken: Woken) {
-        if let Woken::In(mut parts) = woken {
-            parts.retain(|part| part != only);
-            self.heard(&Woken::In(parts));
-        }
-    }
-
     /// Takes in where a wait heard of work.
     pub(crate) fn heard(&self, woken: &Woken) {
         let now = Instant::now();
@@ -207,6 +199,14 @@ impl Lanes {
                     }
                 }
             }
+        }
+    }
+
+    /// The same for a wait that has claimed from the only one there was.
+    pub(crate) fn heard_beside(&self, only: &Partition, woken: Woken) {
+        if let Woken::In(mut parts) = woken {
+            parts.retain(|part| part != only);
+            self.heard(&Woken::In(parts));
         }
     }
 }
