@@ -63,7 +63,7 @@ macro_rules! name {
 }
 
 name!(
-    /// A named lane of jobs: 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+    /// A named line of jobs: 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit.
     QueueName, "queue", false
 );
 name!(
