@@ -180,6 +180,12 @@ impl Spread {
         }
     }
 
+    /// The same with so many that may have jobs, at the least.
+    pub(crate) fn with_live(mut self, live: u8) -> Self {
+        self.live = self.live.max(live);
+        self
+    }
+
     /// How many it ever had.
     pub(crate) fn most(&self) -> u8 {
         let most = self.earlier.iter().copied().max();

@@ -5,7 +5,7 @@
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(totals), a dozen
-if call('HGET', config, 'spread') ~= ARGV[1] then return 0 end
+if (call('HGET', config, 'spread') or '') ~= ARGV[1] then return 0 end
 if call('HSETNX', counters, ARGV[2], 1) == 0 then return 1 end
 for i = 3, #ARGV, 2 do call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
 return 1

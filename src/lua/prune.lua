@@ -1,7 +1,7 @@
 -- prune: drop finished jobs over their count or age, in bounded steps.
 -- KEYS     specs meta results completed failed cancelled idem config expiring tags progress logs history
 -- ARGV     1 limit, then for completed, failed, cancelled: keep, max_age_ms, unless the queue says otherwise
--- RETURNS  how many were dropped
+-- RETURNS  {how many were dropped, the spread that the partition goes by}
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(limit · log n), limit ≤ 200 of each set and reason
@@ -18,4 +18,4 @@ for i, set in ipairs({ completed, failed, cancelled }) do
     dropped = dropped + #old
   end
 end
-return dropped
+return { dropped, call('HGET', config, 'spread') or '' }

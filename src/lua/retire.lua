@@ -6,11 +6,11 @@
 -- ERRORS   -
 -- EVENTS   -
 -- COST     O(1)
-if call('HGET', config, 'spread') ~= ARGV[1] then return 0 end
+if (call('HGET', config, 'spread') or '') ~= ARGV[1] then return 0 end
 for _, place in ipairs(PLACES) do
   if call('ZCARD', place[2]) > 0 then return 0 end
 end
 call('UNLINK', unpack(KEYS))
 forget_kept()
-call('HSET', config, 'spread', ARGV[1])
+if ARGV[1] ~= '' then call('HSET', config, 'spread', ARGV[1]) end
 return 1

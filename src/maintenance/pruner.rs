@@ -8,15 +8,17 @@ use crate::queue::JobQueue;
 const STEPS: usize = 50;
 
 pub(super) async fn step(queue: &JobQueue, part: &Partition) -> Result<()> {
+    let mut spread = String::new();
     for _ in 0..STEPS {
-        let dropped = queue.prune_in(part).await?;
+        let dropped;
+        (dropped, spread) = queue.prune_in(part).await?;
         crate::failpoint!("prune.stepped");
         if dropped == 0 {
             break;
         }
     }
     if part.number() > 0 {
-        queue.retire_surplus(part).await?;
+        queue.settle(part, &spread).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::job::{Kind, QueueName, StoreTime};
 use crate::keys;
 use crate::lua::{self, Call};
 use crate::new_job::LATEST;
-use crate::partition::{Partition, Spread};
+use crate::partition::Partition;
 use crate::queue::JobQueue;
 use crate::queue::change::check_reason;
 use crate::queue::reach::Reach;
@@ -191,8 +191,8 @@ impl JobQueue {
             let part = Partition::new(queue.clone(), number);
             self.delete_partition(&part).await?;
         }
-        self.core.spreads.found(queue, Spread::default());
-        Ok(())
+        // Forgets it, unless somebody used it meanwhile.
+        self.core.read_spread(queue).await.map(drop)
     }
 
     async fn delete_partition(&self, part: &Partition) -> Result<()> {

@@ -87,16 +87,13 @@ impl JobQueue {
     pub async fn prune(&self, queue: &QueueName) -> Result<usize> {
         let mut dropped = 0;
         for part in self.core.partitions_of(queue).await? {
-            dropped += self.prune_in(&part).await?;
+            dropped += self.prune_in(&part).await?.0;
         }
         Ok(dropped)
     }
 
-    /// The same in one partition.
-    ///
-    /// # Errors
-    /// Any fault of the store.
-    pub async fn prune_in(&self, part: &Partition) -> Result<usize> {
+    /// The same in one partition, which also tells by which spread it goes.
+    pub(crate) async fn prune_in(&self, part: &Partition) -> Result<(usize, String)> {
         let retention = self.core.config.retention;
         let keys = self.core.keys(part);
         let mut call = Call::new(&lua::PRUNE, &keys);

@@ -31,6 +31,7 @@ mod report;
 mod retire;
 pub(crate) mod settings;
 mod signals;
+mod spread;
 mod submit;
 mod tokens;
 mod update;

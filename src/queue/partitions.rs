@@ -1,5 +1,4 @@
-//! How queues are spread over partitions: what this process knows of it, and how
-//! it is changed.
+//! How queues are spread over partitions, as far as this process knows.
 //!
 //! The first partition decides. Each has the spread in its config, where a submit
 //! that goes by an earlier one is told of it, see `prelude_submit.lua`.
@@ -10,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::job::QueueName;
-use crate::lua::{self, Call, MAX_JOBS};
-use crate::partition::{MAX_PARTITIONS, Partition, Spread, check_count};
-use crate::queue::reach::{Reach, is_out_of_reach};
+use crate::lua::MAX_JOBS;
+use crate::partition::{MAX_PARTITIONS, Partition, Spread};
+use crate::queue::reach::is_out_of_reach;
 use crate::queue::{Core, JobQueue};
 use crate::redis::Address;
 use crate::stats::Counts;
@@ -24,10 +23,6 @@ const RUN: usize = MAX_JOBS;
 const REST: Duration = Duration::from_secs(1);
 /// How old may be what is known of a spread where nobody tells of a change.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
-/// What stands in a config and is of that partition alone, besides its spread.
-const OWN: [&str; 3] = ["next_expiry", "unpark", "second"];
-/// How often a change is begun again that another one overtook.
-const TRIES: usize = 5;
 
 /// What a queue's partitions are doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,16 +114,19 @@ impl Spreads {
 
     /// Takes in what somebody was told, unless a later one is known.
     pub(crate) fn found(&self, queue: &QueueName, spread: Spread) {
-        let mut all = self.all();
         if spread.epoch == 0 {
-            // It was deleted, or never grown.
-            if let Some(known) = all.get_mut(queue) {
-                known.spread = Arc::default();
-            }
             return;
         }
+        let mut all = self.all();
         let known = all.entry(queue.clone()).or_default();
         if spread.epoch > known.spread.epoch {
+            known.spread = Arc::new(spread);
+        }
+    }
+
+    /// Takes in a spread in the place of a later one that nobody has any more.
+    pub(crate) fn replace(&self, queue: &QueueName, spread: Spread) {
+        if let Some(known) = self.all().get_mut(queue) {
             known.spread = Arc::new(spread);
         }
     }
@@ -217,11 +215,13 @@ impl JobQueue {
 impl Core {
     /// What the store says of the spread of a queue.
     pub(crate) async fn read_spread(&self, queue: &QueueName) -> Result<Arc<Spread>> {
-        let keys = self.keys(&Partition::first(queue.clone()));
-        let mut get = ::redis::cmd("HGET");
-        get.arg(keys.config()).arg("spread");
-        let text: Option<String> = self.store.run(&get).await?;
-        self.found_spread(queue, &text.unwrap_or_default())?;
+        let told = self.spread_of(&Partition::first(queue.clone())).await?;
+        let known = self.spreads.of(queue);
+        if told.epoch < known.epoch {
+            Box::pin(self.recover(queue, told, &known)).await?;
+        } else {
+            self.spreads.found(queue, told);
+        }
         self.spreads.was_read(queue);
         Ok(self.spreads.of(queue))
     }
@@ -269,119 +269,11 @@ impl Core {
         };
         Ok(spread.partitions(queue))
     }
-
-    /// Takes in the text of a spread, unless a later one is known.
-    pub(crate) fn found_spread(&self, queue: &QueueName, text: &str) -> Result<()> {
-        let spread = Spread::read(text).ok_or_else(|| odd(queue))?;
-        self.spreads.found(queue, spread);
-        Ok(())
-    }
-
-    /// Spreads a queue over so many partitions. Those that it has no more take no
-    /// new jobs, and are worked off. Repeated, it completes what broke off.
-    pub(crate) async fn spread_over(&self, queue: &QueueName, count: u8) -> Result<()> {
-        check_count(count)?;
-        let first = Partition::first(queue.clone());
-        for _ in 0..TRIES {
-            let (config, before) = self.read_config(&first).await?;
-            let after = if before.count == count {
-                before.clone()
-            } else {
-                let now = self.store.now(self.keys(&first).config()).await?;
-                before.changed(count, now.0)?
-            };
-            for part in &after.partitions(queue)[1..] {
-                self.say(part).await?;
-            }
-            crate::failpoint!("spread.listed");
-            // The new ones come first: nobody knows of them until the first
-            // partition does, which all others follow.
-            let parts = after.partitions(queue);
-            let (old, new) = parts.split_at(usize::from(before.live));
-            for part in new {
-                self.tell_spread(part, None, &after, Some(&config)).await?;
-            }
-            crate::failpoint!("spread.begun");
-            if !self
-                .tell_spread(&first, Some(&before), &after, None)
-                .await?
-            {
-                continue;
-            }
-            self.spreads.found(queue, after.clone());
-            crate::failpoint!("spread.decided");
-            // Whoever dropped one of them meanwhile took it off the list.
-            for part in &after.partitions(queue)[1..] {
-                self.say(part).await?;
-            }
-            let mut reach = Reach::default();
-            for part in &old[1..] {
-                let told = self.tell_spread(part, None, &after, None);
-                reach.ask(self, part, told).await?;
-            }
-            self.copy_settings(queue).await?;
-            parts.iter().for_each(|part| self.bell.ring(part));
-            return reach.all();
-        }
-        Err(Error::EtagMismatch {
-            what: format!("queue {queue}"),
-        })
-    }
-
-    /// Gives all further partitions of a queue what the first has in its config.
-    pub(crate) async fn copy_settings(&self, queue: &QueueName) -> Result<()> {
-        let first = Partition::first(queue.clone());
-        let (mut config, mut spread) = self.read_config(&first).await?;
-        for _ in 0..TRIES {
-            let mut reach = Reach::default();
-            for part in &spread.partitions(queue)[1..] {
-                let told = self.tell_spread(part, None, &spread, Some(&config));
-                reach.ask(self, part, told).await?;
-            }
-            let (now, spread_now) = self.read_config(&first).await?;
-            if now == config {
-                return reach.all();
-            }
-            (config, spread) = (now, spread_now);
-        }
-        Ok(())
-    }
-
-    async fn read_config(&self, first: &Partition) -> Result<(HashMap<String, String>, Spread)> {
-        let mut get = ::redis::cmd("HGETALL");
-        get.arg(self.keys(first).config());
-        let mut config: HashMap<String, String> = self.store.run(&get).await?;
-        let text = config.remove("spread").unwrap_or_default();
-        let spread = Spread::read(&text).ok_or_else(|| odd(first.queue()))?;
-        config.retain(|name, _| !OWN.contains(&name.as_str()));
-        Ok((config, spread))
-    }
-
-    /// Writes a spread, and the config of the first partition where given, to a
-    /// partition that has the one which is expected.
-    pub(crate) async fn tell_spread(
-        &self,
-        part: &Partition,
-        expected: Option<&Spread>,
-        spread: &Spread,
-        config: Option<&HashMap<String, String>>,
-    ) -> Result<bool> {
-        let mut call = Call::new(&lua::SPREAD, &self.keys(part));
-        match expected {
-            Some(expected) => call.arg(expected.write()),
-            None => call.arg("*"),
-        };
-        call.arg(spread.write());
-        call.arg(if config.is_some() { "copy" } else { "" });
-        for (name, value) in config.into_iter().flatten() {
-            call.arg(name).arg(value);
-        }
-        call.run(&self.store).await
-    }
 }
 
-fn odd(queue: &QueueName) -> Error {
-    Error::Internal {
+/// The spread of a queue, from its text.
+pub(crate) fn read_text(queue: &QueueName, text: &str) -> Result<Spread> {
+    Spread::read(text).ok_or_else(|| Error::Internal {
         message: format!("the partitions of queue {queue} can not be read"),
-    }
+    })
 }

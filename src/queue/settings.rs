@@ -244,7 +244,7 @@ impl JobQueue {
         match count {
             Some(count) => self.core.spread_over(queue, count).await,
             None if self.core.partitions_now(queue).await?.len() > 1 => {
-                self.core.copy_settings(queue).await
+                self.core.copy_settings(queue, None).await
             }
             None => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! Queues that are spread over several partitions.
 
+mod mend;
 mod spread;
 mod work;
 

@@ -206,7 +206,7 @@ async fn answer(core: &Core, jobs: &[Prepared], chunk: &Chunk, reply: Reply) -> 
         let found = (!durability.is_empty()).then(|| durability.parse());
         let found = found.transpose().map_err(|_| odd_answer())?;
         core.found_durability(&chunk.queue, found);
-        core.found_spread(chunk.queue.queue(), spread)?;
+        core.told_spread(&chunk.queue, spread).await?;
         return Ok(Answer::Moved);
     }
     if signs & FIRST > 0 {
