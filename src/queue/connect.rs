@@ -261,7 +261,8 @@ impl Core {
     }
 
     /// Makes a queue known before its first job is stored, so that none is
-    /// ever in a queue nobody looks at. Whoever adds partitions makes them known.
+    /// ever in a queue nobody looks at. Whoever adds partitions makes them known;
+    /// they are said again with the first one.
     pub(crate) async fn register(&self, queue: &Partition) -> Result<Arc<QueueKeys>> {
         let keys = self.keys(queue);
         if queue.number() > 0 {
@@ -291,13 +292,19 @@ impl Core {
         Ok(keys)
     }
 
-    /// Says that there is such a partition.
+    /// Says that there is such a partition; of a first one, that there are all that
+    /// are known of its queue.
     pub(crate) async fn say(&self, queue: &Partition) -> Result<()> {
         let set = keys::queues(&self.config.namespace);
         let mut add = ::redis::cmd("SADD");
-        self.store
-            .run::<()>(add.arg(set).arg(queue.to_string()))
-            .await?;
+        add.arg(set).arg(queue.to_string());
+        if queue.number() == 0 {
+            let parts = self.spreads.of(queue.queue()).partitions(queue.queue());
+            parts[1..].iter().for_each(|part| {
+                add.arg(part.to_string());
+            });
+        }
+        self.store.run::<()>(&add).await?;
         crate::failpoint!("register.listed");
         self.said(queue, Instant::now());
         Ok(())

@@ -189,3 +189,17 @@ async fn what_is_listed_of_a_deleted_queue_goes() {
     assert!(crate::contents(&queue).is_empty());
     queue.close().await;
 }
+
+#[tokio::test]
+async fn a_list_that_lost_partitions_learns_of_them_from_whoever_uses_the_queue() {
+    let queue = spread_over(4).await;
+    let ids = submit_keyed(&queue, 40).await;
+    let parts = all(&queue).await;
+    unlist(&queue, &parts[1..]);
+    assert_eq!(run_all(&other(&queue)).await.len(), 40);
+    assert_eq!(all(&queue).await, parts);
+    for id in ids {
+        get(&queue, id).await;
+    }
+    queue.close().await;
+}
