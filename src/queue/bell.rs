@@ -71,14 +71,36 @@ pub(crate) async fn ring_for_ever(core: Weak<Core>, mut rings: mpsc::Receiver<Pa
     }
 }
 
-async fn tell(core: &Core, queue: &QueueName, numbers: &BTreeSet<u8>) {
+impl Core {
+    /// Tells a waiting worker, and returns then: whoever stores jobs may end with that
+    /// call, and what is to be told soon would go with it. Where the bell could not be
+    /// reached a second ago it is told soon.
+    pub(crate) async fn tell_workers(&self, part: &Partition) {
+        if part.number() == 0 {
+            return;
+        }
+        let first = Partition::first(part.queue().clone());
+        if self.spreads.is_avoided(&first) {
+            return self.bell.ring(part);
+        }
+        let numbers = BTreeSet::from([part.number()]);
+        if !tell(self, part.queue(), &numbers).await {
+            self.spreads.avoid(&first);
+        }
+    }
+}
+
+/// Says whether they are told.
+async fn tell(core: &Core, queue: &QueueName, numbers: &BTreeSet<u8>) -> bool {
     let bell = [keys::bell(&core.config.namespace, queue)];
     let mut call = Call::with_keys(&lua::RING, &bell);
     for number in numbers {
         call.arg(number.to_string());
     }
     let told = timeout(LIMIT, call.run::<()>(&core.store)).await;
-    if !matches!(told, Ok(Ok(()))) {
+    let is_told = matches!(told, Ok(Ok(())));
+    if !is_told {
         tracing::debug!(%queue, "workers are not told of work; they look by themselves");
     }
+    is_told
 }

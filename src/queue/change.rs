@@ -104,7 +104,7 @@ impl JobQueue {
             );
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
-            self.core.bell.ring(&part);
+            self.core.tell_workers(&part).await;
             match verdict(&words, id, &Change::Retry) {
                 Err(Error::EtagMismatch { .. }) if etag.is_none() => {}
                 done => return done.map(drop),
@@ -188,7 +188,7 @@ impl JobQueue {
             call.arg(id.as_bytes());
         }
         let words: Option<Vec<String>> = call.run_once(&self.core.store).await?;
-        self.core.bell.ring(part);
+        self.tell_of(part, change).await;
         let Some(words) = words else { return Ok(None) };
         if words.len() != ids.len() {
             return Err(Error::Internal {
@@ -202,6 +202,13 @@ impl JobQueue {
         Ok(Some(verdicts.collect()))
     }
 
+    /// Tells workers of a partition where a change may have made jobs wait.
+    async fn tell_of(&self, part: &Partition, change: &Change) {
+        if matches!(change, Change::Retry | Change::Promote) {
+            self.core.tell_workers(part).await;
+        }
+    }
+
     async fn change(&self, id: JobId, change: &Change, etag: Option<&Etag>) -> Result<JobState> {
         check_change(change)?;
         let all = self.core.known_partitions().await?;
@@ -209,7 +216,7 @@ impl JobQueue {
             let mut call = self.change_call(part, change, None, etag, b"");
             call.arg(id.as_bytes());
             let words: Vec<String> = call.run_once(&self.core.store).await?;
-            self.core.bell.ring(part);
+            self.tell_of(part, change).await;
             crate::failpoint!("change.done");
             match verdict(&words, id, change) {
                 Err(Error::JobNotFound { .. }) => {}

@@ -80,7 +80,7 @@ impl JobQueue {
             if said == "FULL" {
                 break;
             }
-            self.core.bell.ring(&part);
+            self.core.tell_workers(&part).await;
         }
         reach.all()?;
         Ok(said)

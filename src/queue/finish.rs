@@ -167,7 +167,10 @@ async fn finish_queue(
             message: "finish answered for another number of jobs".to_owned(),
         });
     }
-    if letters.iter().any(|letter| b"wrs".contains(letter)) {
+    if letters.contains(&b'w') {
+        // A worker that hands its jobs back is about to end.
+        core.tell_workers(part).await;
+    } else if letters.iter().any(|letter| b"rs".contains(letter)) {
         core.bell.ring(part);
     }
     Ok(letters)

@@ -168,6 +168,14 @@ impl Spreads {
         }
     }
 
+    /// Whether it could not be reached a moment ago.
+    pub(crate) fn is_avoided(&self, part: &Partition) -> bool {
+        let all = self.all();
+        let until = all.get(part.queue());
+        let until = until.and_then(|known| known.away.get(&part.number()));
+        until.is_some_and(|until| *until > Instant::now())
+    }
+
     /// Which turn it is to claim from a queue.
     fn turn(&self, queue: &QueueName) -> usize {
         let mut all = self.all();

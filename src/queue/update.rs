@@ -100,7 +100,7 @@ impl JobQueue {
             let words: Vec<String> = call.run_once(&self.core.store).await?;
             crate::failpoint!("update.done");
             let word = words.first().map(String::as_str).unwrap_or_default();
-            self.core.bell.ring(&part);
+            self.core.tell_workers(&part).await;
             match read_word(word, id, "be updated", None) {
                 Err(Error::EtagMismatch { .. }) if etag.is_none() => {}
                 done => return done.map(drop),

@@ -216,7 +216,7 @@ async fn answer(core: &Core, jobs: &[Prepared], chunk: &Chunk, reply: Reply) -> 
         core.say(&chunk.queue).await?;
     }
     if signs & WOKEN > 0 {
-        core.bell.ring(&chunk.queue);
+        core.tell_workers(&chunk.queue).await;
     }
     let now = StoreTime(now);
     let jobs: Vec<_> = chunk.places.iter().map(|at| &jobs[*at]).collect();

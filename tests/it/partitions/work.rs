@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
-use jobflow::testing::{PATIENCE, wait_for};
-use jobflow::{JobId, MAX_PARTITIONS, Outcome, Partition, RunAt, SettingsChange, Woken};
+use jobflow::testing::{PATIENCE, TestQueue, wait_for};
+use jobflow::{JobId, JobQueue, MAX_PARTITIONS, Outcome, Partition, RunAt, SettingsChange, Woken};
 
-use super::{keyed, partitions_of, run_all, spread_over};
-use crate::{LEASE, WORKER, default_queue, job, numbers};
+use super::{keyed, other, partitions_of, run_all, spread_over};
+use crate::{LEASE, WORKER, default_queue, job, key, numbers, store};
 
 #[tokio::test]
 async fn a_waiter_hears_of_work_in_any_partition() {
@@ -106,4 +106,59 @@ async fn a_job_with_an_id_of_its_own_is_where_that_says() {
     }
     queue.close().await;
     far.close().await;
+}
+
+/// What waiting workers have been told, and takes it away.
+fn rung(queue: &TestQueue) -> BTreeSet<u8> {
+    let (mut store, bell) = (store(queue), key(queue, "bell"));
+    let (told, _): (Vec<u8>, bool) = redis::pipe()
+        .cmd("LRANGE")
+        .arg(&bell)
+        .arg(0)
+        .arg(-1)
+        .cmd("DEL")
+        .arg(&bell)
+        .query(&mut store)
+        .unwrap();
+    told.into_iter().collect()
+}
+
+#[test]
+fn what_a_process_does_at_its_end_is_told_to_workers() {
+    let main = tokio::runtime::Runtime::new().unwrap();
+    let queue = main.block_on(spread_over(8));
+    // Nothing runs behind the call any more once the runtime has gone.
+    fn last<T>(queue: &TestQueue, call: impl AsyncFnOnce(JobQueue) -> T) -> T {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { call(other(queue)).await })
+    }
+    let mut told = 0;
+    for n in 0..24 {
+        main.block_on(run_all(&queue));
+        rung(&queue);
+        let id = last(&queue, async |producer| producer.submit(keyed(n)).await);
+        let id = id.unwrap().id;
+        let part = Partition::of(&default_queue(), id);
+        if part.number() == 0 {
+            continue;
+        }
+        let here = BTreeSet::from([part.number()]);
+        assert_eq!(rung(&queue), here, "submitted");
+        let handed_back = last(&queue, async |worker| {
+            let claimed = worker.claim_from(&part, 2, LEASE, WORKER).await?;
+            worker.finish(&claimed.jobs[0], Outcome::Release).await
+        });
+        handed_back.unwrap();
+        assert_eq!(rung(&queue), here, "handed back");
+        last(&queue, async |operator| operator.cancel(id, "", None).await).unwrap();
+        rung(&queue);
+        last(&queue, async |operator| {
+            operator.retry(id, None, None).await
+        })
+        .unwrap();
+        assert_eq!(rung(&queue), here, "retried");
+        told += 1;
+    }
+    assert!(told > 12, "{told}");
+    main.block_on(queue.close());
 }
