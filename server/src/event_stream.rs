@@ -1,15 +1,18 @@
 //! One stream of events. It hears what the hub reads for all, and reads for
 //! itself where it is behind: resumed from a token, or too slow.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::proto::{JobEvent, WatchEventsResponse};
-use jobflow::{Error, EventPositions, Filter, FilterField, Happening, Partition, Result};
+use jobflow::{
+    Error, EventPositions, Filter, FilterField, Happening, JobQueue, Partition, QueueName, Result,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
@@ -17,6 +20,8 @@ use crate::event_hub::{PAUSE, Shared, SharedBatch};
 
 /// The longest silence, well below the 15 s that are promised.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How soon a queue is looked at again of which a partition could not be reached.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct EventStream {
     shared: Arc<Shared>,
@@ -32,6 +37,11 @@ pub(crate) struct EventStream {
     has_missed: bool,
     /// What was read or heard, and is to be told.
     pending: VecDeque<Arc<SharedBatch>>,
+    /// Whether queues are empty of which a partition has drained. That is found out
+    /// beside the rest: others of their partitions may be out of reach.
+    looks: JoinSet<(QueueName, Result<bool>)>,
+    /// The last of these for each queue.
+    last_look: HashMap<QueueName, AbortHandle>,
     /// When the last message was sent; none before the first.
     told: Option<Instant>,
     _permit: OwnedSemaphorePermit,
@@ -63,6 +73,8 @@ impl EventStream {
             resting: BTreeMap::new(),
             has_missed: false,
             pending: VecDeque::new(),
+            looks: JoinSet::new(),
+            last_look: HashMap::new(),
             told: None,
             _permit: permit,
         })
@@ -112,8 +124,15 @@ impl EventStream {
                 Ok(message) => message,
                 Err(error) => return self.leave(batch.part.clone(), error),
             };
-            self.positions.set(&batch.part, batch.last);
+            let place = self.positions.of(&batch.part);
+            let mut fresh = batch.entries.iter().filter(|entry| entry.id > place);
+            let has_drained = fresh.any(|entry| entry.what == Happening::Drained);
+            let part = batch.part.clone();
+            self.positions.set(&part, batch.last);
             self.pending.pop_front();
+            if has_drained && self.filter.may_mean_queue(part.queue()) {
+                self.look_at(part.queue());
+            }
             let is_empty = message == WatchEventsResponse::default();
             message.resume_token = self.positions.token();
             return Ok((!is_empty).then_some(message));
@@ -140,29 +159,39 @@ impl EventStream {
         let rested = self.resting.values().min().copied();
         let heard = tokio::select! {
             heard = self.batches.recv() => heard,
+            Some(looked) = self.looks.join_next() => {
+                // One that has ended otherwise was followed by a later one.
+                let Ok((queue, is_empty)) = looked else { return Ok(None) };
+                let mut message = self.message();
+                message.drained_queues = vec![queue.to_string()];
+                return Ok(is_empty?.then_some(message));
+            }
             () = until(rested) => return Ok(None),
         };
         match heard {
-            Ok(shared) => {
-                let batch = &shared.batch;
-                if self.resting.contains_key(&batch.part) {
-                    // It is read from where it was left.
-                    return Ok(None);
-                }
-                if self.positions.is_unknown(&batch.part) {
-                    self.positions.set(&batch.part, batch.after);
-                }
-                let place = self.positions.of(&batch.part);
-                if batch.after > place {
-                    self.behind.insert(batch.part.clone());
-                } else if batch.last > place {
-                    self.pending.push_back(shared);
-                }
-            }
+            Ok(shared) => self.hear(shared),
             Err(RecvError::Lagged(_)) => self.has_missed = true,
             Err(RecvError::Closed) => return Err(Error::ShuttingDown),
         }
         Ok(None)
+    }
+
+    /// Takes in what the hub has read.
+    fn hear(&mut self, shared: Arc<SharedBatch>) {
+        let batch = &shared.batch;
+        if self.resting.contains_key(&batch.part) {
+            // It is read from where it was left.
+            return;
+        }
+        if self.positions.is_unknown(&batch.part) {
+            self.positions.set(&batch.part, batch.after);
+        }
+        let place = self.positions.of(&batch.part);
+        if batch.after > place {
+            self.behind.insert(batch.part.clone());
+        } else if batch.last > place {
+            self.pending.push_back(shared);
+        }
     }
 
     /// Leaves a partition that can not be read now for a while: its server may be
@@ -204,18 +233,11 @@ impl EventStream {
             message.gap_queue = queue.to_string();
         }
         let fresh = batch.entries.iter().filter(|entry| entry.id > place);
-        let (mut moves, mut has_drained) = (Vec::new(), false);
+        let mut moves = Vec::new();
         for entry in fresh {
-            match entry.what {
-                Happening::Moved(state) => {
-                    moves.extend(entry.jobs.iter().map(|id| (entry.id, *id, state)));
-                }
-                Happening::Drained => has_drained = true,
-                Happening::Reported | Happening::Deleted => {}
+            if let Happening::Moved(state) = entry.what {
+                moves.extend(entry.jobs.iter().map(|id| (entry.id, *id, state)));
             }
-        }
-        if has_drained && self.is_empty(&batch.part).await? {
-            message.drained_queues = vec![queue.to_string()];
         }
         let asks_kind = self.filter.fields().any(|field| field == FilterField::Kind);
         if !asks_kind {
@@ -237,18 +259,23 @@ impl EventStream {
         Ok(message)
     }
 
-    /// Whether a partition that has drained was the last one of its queue.
-    async fn is_empty(&self, part: &Partition) -> Result<bool> {
-        let queue = &self.shared.queue;
-        if queue.partitions(part.queue()).await?.len() == 1 {
-            return Ok(true);
-        }
-        match queue.queue(part.queue()).await {
-            // Whether those that can not be reached have jobs is known later.
-            Ok(whole) if !whole.partitions.unreachable.is_empty() => Err(Error::StoreUnavailable),
-            Ok(whole) => Ok(whole.counts.unfinished() == 0),
-            Err(Error::QueueNotFound { .. }) => Ok(true),
-            Err(error) => Err(error),
+    /// Looks whether a partition that has drained was the last one of its queue.
+    fn look_at(&mut self, name: &QueueName) {
+        let (queue, name) = (self.shared.queue.clone(), name.clone());
+        let looked_at = name.clone();
+        let look = self.looks.spawn(async move {
+            loop {
+                match is_empty(&queue, &looked_at).await {
+                    Err(error) if error.is_transient() => {
+                        debug!("can not tell whether queue {looked_at} is empty: {error}");
+                        sleep(LOOK_AGAIN).await;
+                    }
+                    known => return (looked_at, known),
+                }
+            }
+        });
+        if let Some(earlier) = self.last_look.insert(name, look) {
+            earlier.abort();
         }
     }
 
@@ -258,6 +285,20 @@ impl EventStream {
             resume_token: self.positions.token(),
             ..WatchEventsResponse::default()
         }
+    }
+}
+
+/// Whether a queue of which a partition has drained has no jobs left.
+async fn is_empty(queue: &JobQueue, name: &QueueName) -> Result<bool> {
+    if queue.partitions(name).await?.len() == 1 {
+        return Ok(true);
+    }
+    match queue.queue(name).await {
+        // Whether those that can not be reached have jobs is known later.
+        Ok(whole) if !whole.partitions.unreachable.is_empty() => Err(Error::StoreUnavailable),
+        Ok(whole) => Ok(whole.counts.unfinished() == 0),
+        Err(Error::QueueNotFound { .. }) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

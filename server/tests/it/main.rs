@@ -8,6 +8,7 @@ mod bulk;
 mod change;
 mod dashboard;
 mod deaf;
+mod drained;
 mod durability;
 mod events;
 mod every_call;
