@@ -86,7 +86,7 @@ impl Store {
             let source = Source::at(info.clone())
                 .map_err(|_| Error::invalid("redis", "is no address of a server"))?;
             let address = topology::Address::of(info);
-            Ok(Arc::new(Node::new(source, address, durable)))
+            Ok(Node::new(source, address, durable))
         };
         let (first, look) = match RedisUrl::read(url, &credentials)? {
             RedisUrl::Fixed(info) => (vec![node(&info)?], Look::Ask(common(*info))),
@@ -104,7 +104,7 @@ impl Store {
                 let certificates = credentials.certificates().cloned();
                 let source = Source::behind(sentinels, master, *node, certificates);
                 let node = Node::new(source, address, durable);
-                (vec![Arc::new(node)], Look::Single)
+                (vec![node], Look::Single)
             }
         };
         Ok(Self {

@@ -4,6 +4,7 @@
 mod cluster;
 mod faults;
 pub mod fuzz;
+mod lost;
 mod redis;
 mod sentinels;
 mod tls;
@@ -23,6 +24,7 @@ use crate::redis::RedisAccess;
 
 pub use cluster::{MASTERS, TestCluster, key_of, key_of_part, server_of, start_tls_cluster};
 pub use faults::{Fault, FaultyRedis};
+pub use lost::LostMaster;
 pub use redis::{TestRedis, redis_server};
 pub use sentinels::TestSentinels;
 pub use tls::TestAuthority;

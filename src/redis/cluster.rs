@@ -182,7 +182,8 @@ impl Cluster {
     }
 
     /// Waits for an answer of a server while that is a part of the cluster; asks
-    /// now and then whether it still is, where an answer should be there by now.
+    /// now and then whether it still is, and whether the server answers at all,
+    /// where an answer should be there by now.
     pub(super) async fn unless_gone<T>(
         self: &Arc<Self>,
         node: &Node,
@@ -200,6 +201,7 @@ impl Cluster {
                     return Err(RedisError::from((ErrorKind::Io, gone)));
                 }
                 () = tokio::time::sleep(SILENT), if soon == Patience::Short => {
+                    node.ask_after();
                     self.refresh_soon();
                 }
             }

@@ -98,6 +98,9 @@ impl Exclusive {
 
     /// Whether nothing more is to be had here after such an error.
     fn heed(&self, error: &RedisError) -> bool {
+        if error.is_timeout() {
+            self.node.falls_silent();
+        }
         let is_elsewhere = match &self.of {
             Some((cluster, _)) => cluster.heed(error, &self.node),
             None => false,

@@ -160,7 +160,7 @@ impl Topology {
         let info = moved_to(&self.common.info, address.host.clone(), address.port);
         check_named(&info, self.common.plaintext_password)?;
         let source = Source::at(info)?;
-        let node = Arc::new(Node::new(source, address.clone(), self.common.durable));
+        let node = Node::new(source, address.clone(), self.common.durable);
         self.nodes.insert(address.clone(), Arc::clone(&node));
         Ok(node)
     }

@@ -2,89 +2,41 @@
 
 use std::time::{Duration, Instant};
 
-use jobflow::testing::{
-    MASTERS, PATIENCE, TestCluster, assert_sound, key_of_part, namespace_key, wait_for,
-};
+use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
 use jobflow::{
     BulkAction, BulkOperation, BulkState, BulkTarget, Error, Filter, JobId, JobQueue, ListRequest,
-    NewJob, Partition, QueueName, SettingsChange,
+    NewJob, Partition, QueueName,
 };
 
 use tokio::time::timeout;
 
 use crate::bulk::{bulk, done, of as meant, runner};
-use crate::cluster::{of, open, queue_of, run_all, until_heard};
+use crate::cluster::{of, queue_of, run_all, until_heard};
 use crate::{LEASE, WORKER};
 
-/// Of one queue.
-const PARTITIONS: u8 = 12;
-
-struct Lost {
-    cluster: TestCluster,
-    /// The master that goes: neither the namespace nor a first partition is there.
-    server: usize,
-    queue: JobQueue,
-    name: QueueName,
-    /// The partitions that go with it.
-    gone: Vec<Partition>,
+/// The numbers of the partitions that go.
+fn numbers(lost: &LostMaster) -> Vec<u8> {
+    lost.gone.iter().map(Partition::number).collect()
 }
 
-impl Lost {
-    /// Nothing has gone yet.
-    async fn start() -> Self {
-        let cluster = TestCluster::start();
-        let queue = open(&cluster.servers()[0].url());
-        let list = namespace_key(&queue.config().namespace, "queues");
-        let server = (cluster.owner(&list) + 1) % MASTERS;
-        let (name, _) = queue_of(&cluster, &queue, (server + 1) % MASTERS);
-        queue.submit(of(&name)).await.unwrap();
-        let change = [SettingsChange::Partitions(Some(PARTITIONS))];
-        queue.update_settings(&name, &change, None).await.unwrap();
-        let mut gone = queue.all_partitions().await.unwrap();
-        gone.retain(|part| cluster.owner(&key_of_part(&queue, part)) == server);
-        assert!(
-            (1..usize::from(PARTITIONS)).contains(&gone.len()),
-            "{gone:?}"
-        );
-        Self {
-            cluster,
-            server,
-            queue,
-            name,
-            gone,
-        }
-    }
-
-    fn numbers(&self) -> Vec<u8> {
-        self.gone.iter().map(Partition::number).collect()
-    }
-
-    /// With no replica to take over.
-    fn kill_replicas(&mut self) {
-        for at in MASTERS..2 * MASTERS {
-            self.cluster.server(at).kill();
-        }
-    }
-
-    /// All pages; the ids, and the partitions that were left out.
-    async fn list(&self) -> (Vec<JobId>, Vec<Partition>) {
-        let mut request = ListRequest::default();
-        let (mut ids, mut unreachable) = (Vec::new(), Vec::new());
-        loop {
-            let page = self.queue.list(&request).await.unwrap();
-            ids.extend(page.jobs.iter().map(|job| job.id));
-            unreachable.extend(page.unreachable);
-            request.page_token = page.next_page_token;
-            if request.page_token.is_empty() {
-                return (ids, unreachable);
-            }
+/// All pages of all jobs; the ids, and the partitions that were left out.
+async fn list(queue: &JobQueue) -> (Vec<JobId>, Vec<Partition>) {
+    let mut request = ListRequest::default();
+    let (mut ids, mut unreachable) = (Vec::new(), Vec::new());
+    loop {
+        let page = queue.list(&request).await.unwrap();
+        ids.extend(page.jobs.iter().map(|job| job.id));
+        unreachable.extend(page.unreachable);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return (ids, unreachable);
         }
     }
 }
 
 #[tokio::test]
 async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
-    let mut lost = Lost::start().await;
+    let mut lost = LostMaster::start("noop").await;
     let (queue, name) = (lost.queue.clone(), lost.name.clone());
     lost.kill_replicas();
     lost.cluster.server(lost.server).kill();
@@ -100,15 +52,12 @@ async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
     assert!(refused < 100, "{refused} refused");
     let snapshot = queue.queue(&name).await.unwrap();
     let partitions = snapshot.partitions;
-    assert_eq!(partitions.unreachable, lost.numbers());
+    assert_eq!(partitions.unreachable, numbers(&lost));
     assert_eq!(snapshot.counts.waiting, stored);
     let each = partitions.each.iter().map(|part| part.counts.waiting);
     assert_eq!(each.sum::<u64>(), stored);
-    assert_eq!(
-        partitions.each.len() + lost.gone.len(),
-        usize::from(PARTITIONS)
-    );
-    let (ids, unreachable) = lost.list().await;
+    assert_eq!(partitions.each.len(), lost.well.len());
+    let (ids, unreachable) = list(&queue).await;
     assert_eq!((ids.len() as u64, &unreachable), (stored, &lost.gone));
     let until = Instant::now() + Duration::from_secs(60);
     let groups = queue.dead_letter_groups(&Filter::default(), until).await;
@@ -123,7 +72,7 @@ async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
 
 #[tokio::test]
 async fn a_queue_of_which_nothing_is_in_reach_is_shown_as_that() {
-    let mut lost = Lost::start().await;
+    let mut lost = LostMaster::start("noop").await;
     let (other, _) = queue_of(&lost.cluster, &lost.queue, lost.server);
     lost.queue.submit(of(&other)).await.unwrap();
     lost.kill_replicas();
@@ -136,7 +85,7 @@ async fn a_queue_of_which_nothing_is_in_reach_is_shown_as_that() {
     };
     assert_eq!(snapshot.queues.len(), 2);
     assert_eq!(shown(&other), (0, vec![0]));
-    assert_eq!(shown(&lost.name), (1, lost.numbers()));
+    assert_eq!(shown(&lost.name), (1, numbers(&lost)));
     let alone = lost.queue.queue(&other).await.unwrap();
     assert_eq!(alone.partitions.unreachable, [0]);
     // A list of that queue alone has nothing to go on with.
@@ -152,11 +101,10 @@ async fn a_queue_of_which_nothing_is_in_reach_is_shown_as_that() {
 
 #[tokio::test]
 async fn a_pause_holds_where_it_can_and_events_are_heard_from_there() {
-    let mut lost = Lost::start().await;
+    let mut lost = LostMaster::start("noop").await;
     let (queue, name) = (lost.queue.clone(), lost.name.clone());
     let first = Partition::first(name.clone());
-    lost.kill_replicas();
-    lost.cluster.servers()[lost.server].freeze();
+    lost.fall_silent();
     let half_done = queue.pause(&name, None, "moving house", None).await;
     assert_eq!(half_done, Err(Error::StoreUnavailable));
     let claimed = queue.claim_from(&first, 1, LEASE, WORKER).await.unwrap();
@@ -192,7 +140,7 @@ async fn a_pause_holds_where_it_can_and_events_are_heard_from_there() {
 
 #[tokio::test]
 async fn a_bulk_operation_does_what_it_can_reach_and_comes_back_for_the_rest() {
-    let mut lost = Lost::start().await;
+    let mut lost = LostMaster::start("noop").await;
     let (queue, name) = (lost.queue.clone(), lost.name.clone());
     run_all(&queue, &name).await;
     let (mut named, mut others) = (Vec::new(), 0);
@@ -210,8 +158,7 @@ async fn a_bulk_operation_does_what_it_can_reach_and_comes_back_for_the_rest() {
     let elsewhere = |id: &&JobId| !lost.gone.contains(&Partition::of(&name, **id));
     let reached = named.iter().filter(elsewhere).count() as u64;
     assert!((1..120).contains(&reached), "{reached}");
-    lost.kill_replicas();
-    lost.cluster.servers()[lost.server].freeze();
+    lost.fall_silent();
 
     let _runner = runner(&queue);
     let by_ids = bulk(BulkAction::Delete, BulkTarget::Ids(named));

@@ -48,6 +48,7 @@ mod secured;
 mod sentinel;
 mod settings;
 mod signals;
+mod silent;
 mod stats;
 mod submit;
 mod tags;
