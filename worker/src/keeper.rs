@@ -174,7 +174,11 @@ impl Keep {
             .collect();
         // Before the call: Redis counts from a later instant, so this one is safe.
         let fence = Instant::now() + self.lease;
-        let extensions = self.queue.extend(part.queue(), self.lease, &tokens).await?;
+        let extended = self.queue.extend(part.queue(), self.lease, &tokens);
+        // The leases of the other partitions are extended with these again then,
+        // whether the server of these answers or not.
+        let extended = timeout(self.lease / 3, extended).await;
+        let extensions = extended.unwrap_or(Err(Error::StoreUnavailable))?;
         for (lease, extension) in held.iter().zip(extensions) {
             lease.take(extension, fence);
         }

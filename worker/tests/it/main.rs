@@ -22,5 +22,6 @@ mod report;
 mod seal;
 mod shutdown;
 mod signals;
+mod silent;
 mod stuck;
 mod typed;
