@@ -88,9 +88,10 @@ async fn jobs_without_a_key_are_spread_evenly() {
             .or_default() += 1;
     }
     assert_eq!(shares.len(), 4);
-    // In runs of a call each, and in a cluster by turns of the servers.
+    // In runs of a call each, and in a cluster by turns of the servers, of which one
+    // may have a partition alone, and another one the rest.
     assert!(
-        shares.values().all(|share| (125..=875).contains(share)),
+        shares.values().all(|share| (125..=1_125).contains(share)),
         "{shares:?}"
     );
     assert_eq!(numbers(&queue).await.counts.waiting, 2_000);
