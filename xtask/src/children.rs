@@ -235,7 +235,7 @@ fn told(status: Option<ExitStatus>) -> String {
 
 /// The program behind this one, which sees to it that no child outlives a
 /// killed `xtask`.
-fn wrapped(program: &Command) -> Result<Command> {
+pub(crate) fn wrapped(program: &Command) -> Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command
         .args([WRAPPER, &process::id().to_string()])

@@ -16,6 +16,7 @@ mod bench;
 mod check;
 mod children;
 mod cluster;
+mod compat;
 mod dev;
 mod failover;
 mod http;
@@ -38,7 +39,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 15] = [
     Command {
         name: "setup",
         about: "bring what this machine lacks: wasm target, redis-server, browser, luacheck",
@@ -110,6 +111,12 @@ const COMMANDS: [Command; 14] = [
         about: "what a cluster costs, and what its fail-overs and slot moves do to jobs",
         help: cluster::HELP,
         run: cluster::command,
+    },
+    Command {
+        name: "compat",
+        about: "run programs of an older build with those of this one, on one store",
+        help: compat::HELP,
+        run: compat::command,
     },
     Command {
         name: "package",
