@@ -24,6 +24,7 @@ mod queues;
 mod rest;
 mod secure;
 mod shutdown;
+mod silent;
 mod stream;
 mod support;
 mod wait;
