@@ -1,14 +1,16 @@
 //! One stream of events. It hears what the hub reads for all, and reads for
 //! itself where it is behind: resumed from a token, or too slow.
+//!
+//! What asks the store does so for one partition, beside the others: in a cluster
+//! one of them may be on a server that does not answer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobflow::proto::{JobEvent, WatchEventsResponse};
-use jobflow::{
-    Error, EventPositions, Filter, FilterField, Happening, JobQueue, Partition, QueueName, Result,
-};
+use futures_util::FutureExt;
+use jobflow::proto::WatchEventsResponse;
+use jobflow::{Error, EventPositions, Filter, JobQueue, Partition, QueueName, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -17,16 +19,21 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
 use crate::event_hub::{PAUSE, Shared, SharedBatch};
+use crate::event_work::{Found, Worked, work};
 
 /// The longest silence, well below the 15 s that are promised.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// How soon a queue is looked at again of which a partition could not be reached.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Partitions that are read at once.
+const READS_AT_ONCE: usize = 32;
+/// Batches of a partition that wait for one before; with more they are read anew.
+const MAX_LATER: usize = 32;
 
 pub(crate) struct EventStream {
     shared: Arc<Shared>,
     batches: Receiver<Arc<SharedBatch>>,
-    filter: Filter,
+    filter: Arc<Filter>,
     /// Behind what was told.
     positions: EventPositions,
     /// Partitions to read for itself.
@@ -35,8 +42,12 @@ pub(crate) struct EventStream {
     resting: BTreeMap<Partition, Instant>,
     /// It was too slow to hear everything, and all partitions are to be read.
     has_missed: bool,
-    /// What was read or heard, and is to be told.
-    pending: VecDeque<Arc<SharedBatch>>,
+    /// What is about to be told, of each of these partitions. Tasks, as other streams
+    /// wait for the same look-ups, and this one may be slow.
+    works: JoinSet<(Partition, Result<Worked>)>,
+    busy: HashMap<Partition, Later>,
+    /// Where something was told last: it goes on there before anything else.
+    next: Option<(Partition, Found, Later)>,
     /// Whether queues are empty of which a partition has drained. That is found out
     /// beside the rest: others of their partitions may be out of reach.
     looks: JoinSet<(QueueName, Result<bool>)>,
@@ -45,6 +56,17 @@ pub(crate) struct EventStream {
     /// When the last message was sent; none before the first.
     told: Option<Instant>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// What there is to tell, if anything.
+type Told = Result<Option<WatchEventsResponse>>;
+
+/// What was heard of a partition while something of it was about to be told.
+#[derive(Default)]
+struct Later {
+    heard: VecDeque<Arc<SharedBatch>>,
+    /// That was too much, and it is to be read.
+    is_behind: bool,
 }
 
 impl EventStream {
@@ -67,12 +89,14 @@ impl EventStream {
         Ok(Self {
             shared,
             batches,
-            filter,
+            filter: Arc::new(filter),
             positions,
             behind,
             resting: BTreeMap::new(),
             has_missed: false,
-            pending: VecDeque::new(),
+            works: JoinSet::new(),
+            busy: HashMap::new(),
+            next: None,
             looks: JoinSet::new(),
             last_look: HashMap::new(),
             told: None,
@@ -115,94 +139,155 @@ impl EventStream {
         }
     }
 
-    async fn step(&mut self) -> Result<Option<WatchEventsResponse>> {
+    async fn step(&mut self) -> Told {
         self.end_rests();
-        if let Some(batch) = self.pending.front() {
-            let told = self.tell(batch).await;
-            let batch = &batch.batch;
-            let mut message = match told {
-                Ok(message) => message,
-                Err(error) => return self.leave(batch.part.clone(), error),
-            };
-            let place = self.positions.of(&batch.part);
-            let mut fresh = batch.entries.iter().filter(|entry| entry.id > place);
-            let has_drained = fresh.any(|entry| entry.what == Happening::Drained);
-            let part = batch.part.clone();
-            self.positions.set(&part, batch.last);
-            self.pending.pop_front();
-            if has_drained && self.filter.may_mean_queue(part.queue()) {
-                self.look_at(part.queue());
-            }
-            let is_empty = message == WatchEventsResponse::default();
-            message.resume_token = self.positions.token();
-            return Ok((!is_empty).then_some(message));
+        if let Some((part, left, later)) = self.next.take() {
+            return self.follow(part, left, later);
         }
         if self.has_missed {
             let known = self.shared.queue.all_partitions().await?;
             let known = known.into_iter();
-            let known = known.filter(|part| !self.positions.is_unknown(part));
+            let known = known.filter(|part| {
+                // Those that rest are read after that.
+                !self.positions.is_unknown(part) && !self.resting.contains_key(part)
+            });
             self.behind = known.collect();
             self.has_missed = false;
-        }
-        if let Some(part) = self.behind.first().cloned() {
-            let after = self.positions.of(&part);
-            let batch = match self.shared.queue.events_after(&part, after).await {
-                Ok(batch) => batch,
-                Err(error) => return self.leave(part, error),
-            };
-            if !batch.more {
-                self.behind.remove(&part);
+            for (part, later) in &mut self.busy {
+                later.is_behind |= self.behind.remove(part);
             }
-            self.pending.extend(SharedBatch::all_of(batch));
-            return Ok(None);
+        }
+        if self.busy.len() < READS_AT_ONCE
+            && let Some(part) = self.behind.pop_first()
+        {
+            return self.begin(part, Found::default(), Later::default());
         }
         let rested = self.resting.values().min().copied();
-        let heard = tokio::select! {
-            heard = self.batches.recv() => heard,
+        tokio::select! {
+            Some(worked) = self.works.join_next() => {
+                let (part, worked) = worked.map_err(|error| Error::Internal {
+                    message: format!("a look at events broke off: {error}"),
+                })?;
+                self.take(part, worked)
+            }
+            heard = self.batches.recv() => match heard {
+                Ok(batch) => self.hear(batch),
+                Err(RecvError::Lagged(_)) => {
+                    self.has_missed = true;
+                    Ok(None)
+                }
+                Err(RecvError::Closed) => Err(Error::ShuttingDown),
+            },
             Some(looked) = self.looks.join_next() => {
                 // One that has ended otherwise was followed by a later one.
                 let Ok((queue, is_empty)) = looked else { return Ok(None) };
                 let mut message = self.message();
                 message.drained_queues = vec![queue.to_string()];
-                return Ok(is_empty?.then_some(message));
+                Ok(is_empty?.then_some(message))
             }
-            () = until(rested) => return Ok(None),
-        };
-        match heard {
-            Ok(shared) => self.hear(shared),
-            Err(RecvError::Lagged(_)) => self.has_missed = true,
-            Err(RecvError::Closed) => return Err(Error::ShuttingDown),
+            () = until(rested) => Ok(None),
         }
-        Ok(None)
     }
 
     /// Takes in what the hub has read.
-    fn hear(&mut self, shared: Arc<SharedBatch>) {
+    fn hear(&mut self, shared: Arc<SharedBatch>) -> Told {
         let batch = &shared.batch;
-        if self.resting.contains_key(&batch.part) {
+        if self.resting.contains_key(&batch.part) || self.behind.contains(&batch.part) {
             // It is read from where it was left.
-            return;
+            return Ok(None);
+        }
+        if let Some(later) = self.busy.get_mut(&batch.part) {
+            later.is_behind |= later.heard.len() >= MAX_LATER;
+            if !later.is_behind {
+                later.heard.push_back(shared);
+            }
+            return Ok(None);
         }
         if self.positions.is_unknown(&batch.part) {
             self.positions.set(&batch.part, batch.after);
         }
-        let place = self.positions.of(&batch.part);
-        if batch.after > place {
-            self.behind.insert(batch.part.clone());
-        } else if batch.last > place {
-            self.pending.push_back(shared);
+        let (part, mut later) = (batch.part.clone(), Later::default());
+        later.heard.push_back(shared);
+        self.go_on(part, later)
+    }
+
+    /// Goes on with what was heard of a partition.
+    fn go_on(&mut self, part: Partition, mut later: Later) -> Told {
+        let place = self.positions.of(&part);
+        later.heard.retain(|shared| shared.batch.last > place);
+        match later.heard.pop_front() {
+            None => Ok(None),
+            Some(shared) if shared.batch.after > place => {
+                self.behind.insert(part);
+                Ok(None)
+            }
+            Some(shared) => {
+                let found = Found {
+                    batches: VecDeque::from([shared]),
+                    more: false,
+                };
+                self.begin(part, found, later)
+            }
         }
     }
 
-    /// Leaves a partition that can not be read now for a while: its server may be
-    /// gone, and the others of a cluster are not to wait for that.
-    fn leave<T>(&mut self, part: Partition, error: Error) -> Result<Option<T>> {
+    /// Begins to tell of a partition what was found there, or else what is read now.
+    fn begin(&mut self, part: Partition, found: Found, later: Later) -> Told {
+        let place = self.positions.of(&part);
+        let (shared, filter) = (Arc::clone(&self.shared), Arc::clone(&self.filter));
+        self.busy.insert(part.clone(), later);
+        let mut work = Box::pin(async move {
+            let worked = work(&shared, &filter, &part, place, found).await;
+            (part, worked)
+        });
+        // Most of what was heard needs nothing that is not known.
+        if let Some((part, worked)) = work.as_mut().now_or_never() {
+            return self.take(part, worked);
+        }
+        self.works.spawn(work);
+        Ok(None)
+    }
+
+    /// Takes in what is told of a partition, and what is to be done there next.
+    fn take(&mut self, part: Partition, worked: Result<Worked>) -> Told {
+        let later = self.busy.remove(&part).unwrap_or_default();
+        let Worked {
+            mut message,
+            last,
+            has_drained,
+            left,
+        } = match worked {
+            Ok(worked) => worked,
+            Err(error) => return self.leave(part, error),
+        };
+        self.positions.set(&part, last);
+        if has_drained && self.filter.may_mean_queue(part.queue()) {
+            self.look_at(part.queue());
+        }
+        self.next = Some((part, left, later));
+        let is_empty = message == WatchEventsResponse::default();
+        message.resume_token = self.positions.token();
+        Ok((!is_empty).then_some(message))
+    }
+
+    /// Goes on in a partition of which something was told.
+    fn follow(&mut self, part: Partition, left: Found, later: Later) -> Told {
+        if !left.batches.is_empty() {
+            return self.begin(part, left, later);
+        }
+        if left.more || later.is_behind {
+            self.behind.insert(part);
+            return Ok(None);
+        }
+        self.go_on(part, later)
+    }
+
+    /// Leaves a partition that can not be read now for a while.
+    fn leave(&mut self, part: Partition, error: Error) -> Told {
         if !error.is_transient() {
             return Err(error);
         }
         debug!("can not read events of {part}: {error}");
-        self.pending.retain(|shared| shared.batch.part != part);
-        self.behind.remove(&part);
         self.resting.insert(part, Instant::now() + PAUSE);
         Ok(None)
     }
@@ -217,46 +302,6 @@ impl EventStream {
             }
             rests
         });
-    }
-
-    /// What a batch has to say to this stream, without the token.
-    async fn tell(&self, shared: &SharedBatch) -> Result<WatchEventsResponse> {
-        let batch = &shared.batch;
-        let queue = batch.part.queue();
-        let mut message = WatchEventsResponse::default();
-        if !self.filter.may_mean_queue(queue) {
-            return Ok(message);
-        }
-        // A batch may begin before the place of this stream.
-        let place = self.positions.of(&batch.part);
-        if batch.gap && batch.after >= place {
-            message.gap_queue = queue.to_string();
-        }
-        let fresh = batch.entries.iter().filter(|entry| entry.id > place);
-        let mut moves = Vec::new();
-        for entry in fresh {
-            if let Happening::Moved(state) = entry.what {
-                moves.extend(entry.jobs.iter().map(|id| (entry.id, *id, state)));
-            }
-        }
-        let asks_kind = self.filter.fields().any(|field| field == FilterField::Kind);
-        if !asks_kind {
-            moves.retain(|(_, id, state)| self.filter.matches_move(*id, queue, None, *state));
-        }
-        if moves.is_empty() {
-            return Ok(message);
-        }
-        let kinds = shared.kinds(&self.shared.queue).await?;
-        message.events = moves
-            .into_iter()
-            .filter_map(|(at, id, state)| {
-                let kind = kinds.get(&id);
-                self.filter
-                    .matches_move(id, queue, kind, state)
-                    .then(|| JobEvent::moved(at, queue, id, kind, state))
-            })
-            .collect();
-        Ok(message)
     }
 
     /// Looks whether a partition that has drained was the last one of its queue.

@@ -38,6 +38,7 @@ mod rest;
 
 mod event_hub;
 mod event_stream;
+mod event_work;
 mod health;
 mod job_watch;
 mod metrics_hub;

@@ -1,14 +1,18 @@
 //! A server over a cluster of which one master takes what is sent to it and
 //! answers nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jobflow::proto::StreamMetricsRequest;
+use jobflow::proto::{StreamMetricsRequest, WatchEventsRequest, WatchEventsResponse};
 use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
 use jobflow_server::Config;
 use tokio::time::timeout;
+use tonic::Streaming;
 
 use crate::support::Server;
+
+type Events = Streaming<WatchEventsResponse>;
 
 async fn over(lost: &LostMaster) -> Server {
     let config = lost.queue.config();
@@ -18,6 +22,74 @@ async fn over(lost: &LostMaster) -> Server {
         ..Config::default()
     })
     .await
+}
+
+/// A stream, and the token of its first message.
+async fn watch(server: &Server, resume_token: &str) -> (Events, String) {
+    let request = WatchEventsRequest {
+        filter: String::new(),
+        resume_token: resume_token.to_owned(),
+    };
+    let stream = server.jobs().watch_events(request).await;
+    let mut stream = stream.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    (stream, first.resume_token)
+}
+
+/// Reads until all of these jobs were told of.
+async fn hear(stream: &mut Events, mut ids: BTreeSet<String>) {
+    while !ids.is_empty() {
+        let message = stream.message().await.unwrap().unwrap();
+        assert_eq!(message.gap_queue, "");
+        for event in message.events {
+            ids.remove(&event.id);
+        }
+    }
+}
+
+/// Submits so many jobs to the others, and hears of each before the next.
+async fn tell_and_hear(lost: &LostMaster, stream: &mut Events, jobs: usize) {
+    for part in lost.well.iter().cycle().take(jobs) {
+        let job = lost.queue.submit(lost.job_in(part, "k")).await.unwrap();
+        hear(stream, BTreeSet::from([job.id.to_string()])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_the_others_are_told_at_once_to_a_stream_that_is_behind() {
+    let mut lost = LostMaster::start("k").await;
+    let server = over(&lost).await;
+    let (stream, token) = watch(&server, "").await;
+    drop(stream);
+    let mut missed = BTreeSet::new();
+    for part in lost.gone.iter().chain(&lost.well) {
+        let job = lost.queue.submit(lost.job_in(part, "k")).await.unwrap();
+        missed.insert(job.id.to_string());
+    }
+    lost.fall_silent();
+    let (mut stream, _) = watch(&server, &token).await;
+    let first = tell_and_hear(&lost, &mut stream, 4);
+    tokio::select! {
+        biased;
+        () = first => {}
+        gave_up = lost.queue.promote_in(&lost.gone[0]) => {
+            panic!("a call to the silent master ended sooner: {gave_up:?}")
+        }
+    }
+    let others = tell_and_hear(&lost, &mut stream, 40);
+    let others = timeout(PATIENCE / 2, others).await;
+    others.expect("one after the other");
+    lost.cluster.servers()[lost.server].thaw();
+    // From where the reader was.
+    missed.retain(|id| {
+        let id = id.parse().unwrap();
+        lost.gone.contains(&jobflow::Partition::of(&lost.name, id))
+    });
+    let heard = timeout(PATIENCE, hear(&mut stream, missed)).await;
+    heard.expect("what was missed");
+    drop(stream);
+    server.stop().await.unwrap();
+    assert_sound(&lost.queue).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
