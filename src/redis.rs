@@ -4,6 +4,7 @@
 
 mod access;
 mod cluster;
+mod credentials;
 mod exclusive;
 mod node;
 mod slot;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::job::StoreTime;
 
 use self::url::RedisUrl;
+use access::Login;
 pub use access::RedisAccess;
 use cluster::{Cluster, Patience, Slot};
 pub(crate) use exclusive::{Exclusive, Flushing};
@@ -74,21 +76,20 @@ impl Store {
     /// Prepares the connections; touches no network before it returns. A submit
     /// waits for disk or replicas for up to `durable`.
     pub(crate) fn open(url: &str, access: &RedisAccess, durable: Duration) -> Result<Self> {
-        let credentials = access.read()?;
+        let login = Login::read(access)?;
         let common = |info: ConnectionInfo| {
             Box::new(Common {
                 info,
-                plaintext_password: access.plaintext_password,
+                login: Arc::clone(&login),
                 durable,
             })
         };
         let node = |info: &ConnectionInfo| {
-            let source = Source::at(info.clone())
-                .map_err(|_| Error::invalid("redis", "is no address of a server"))?;
+            let source = Source::at(info.clone(), Arc::clone(&login))?;
             let address = topology::Address::of(info);
             Ok(Node::new(source, address, durable))
         };
-        let (first, look) = match RedisUrl::read(url, &credentials)? {
+        let (first, look) = match RedisUrl::read(url)? {
             RedisUrl::Fixed(info) => (vec![node(&info)?], Look::Ask(common(*info))),
             RedisUrl::Cluster(seeds) => {
                 let first = seeds.iter().map(node).collect::<Result<_>>()?;
@@ -101,8 +102,7 @@ impl Store {
                 node,
             } => {
                 let address = topology::Address::of(&node);
-                let certificates = credentials.certificates().cloned();
-                let source = Source::behind(sentinels, master, *node, certificates);
+                let source = Source::behind(sentinels, master, *node, Arc::clone(&login))?;
                 let node = Node::new(source, address, durable);
                 (vec![node], Look::Single)
             }
@@ -137,7 +137,8 @@ impl Store {
                 let said: RedisResult<String> = self.first[0].query(ask.arg("cluster")).await;
                 match said {
                     Ok(said) if said.contains("cluster_enabled:1") => common,
-                    Err(error) if error.is_io_error() => return Err(error),
+                    // It was not asked at all; a login that is refused may be right soon.
+                    Err(error) if is_unasked(&error) => return Err(error),
                     // One that does not want to tell is used as the server it is.
                     Ok(_) | Err(_) => return Ok(Found::Single),
                 }
@@ -345,12 +346,18 @@ impl Store {
     }
 }
 
+/// Whether a command has failed because there was no connection for it.
+fn is_unasked(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Io | ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig
+    )
+}
+
 /// For tests: reads a URL, and what `MOVED` says.
 #[cfg(feature = "testing")]
 pub(crate) fn read_url(text: &str) {
-    if let Ok(credentials) = RedisAccess::default().read()
-        && let Ok(RedisUrl::Fixed(info)) = RedisUrl::read(text, &credentials)
-    {
+    if let Ok(RedisUrl::Fixed(info)) = RedisUrl::read(text) {
         let own = Address::of(&info);
         let _none = Address::parse(text, &own);
     }

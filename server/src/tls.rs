@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jobflow::{Error, Result};
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -60,8 +60,11 @@ impl Tls {
 
 fn read(files: &TlsFiles) -> Result<ServerConfig> {
     let chain = certificates("tls_cert", &files.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| refused("tls_key", &files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| match error {
+        pem::Error::Io(error) => refused("tls_key", &files.key, &error),
+        // It would quote the file.
+        _ => refused("tls_key", &files.key, &"has no private key"),
+    })?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -115,4 +118,28 @@ fn certificates(field: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>
 
 fn refused(field: &str, path: &Path, why: &impl std::fmt::Display) -> Error {
     Error::invalid(field, format!("{}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use jobflow::testing::TestAuthority;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_key_file_is_not_in_the_error() {
+        let authority = TestAuthority::new();
+        let (cert, key) = authority.sign("server");
+        // As it comes out of an environment variable that lost its ends of lines.
+        let in_a_row = key.replace('\n', " ");
+        let files = TlsFiles {
+            cert: authority.file("server.pem", &cert),
+            key: authority.file("server.key", in_a_row.trim_end_matches(['-', ' '])),
+            client_ca: None,
+            client_crl: None,
+        };
+        let refused = Tls::open(files.clone()).err().unwrap();
+        let expected = format!("{}: has no private key", files.key.display());
+        assert!(refused.to_string().ends_with(&expected), "{refused}");
+    }
 }

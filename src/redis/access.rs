@@ -1,17 +1,29 @@
-//! How a process shows itself to Redis, and by what it knows it.
+//! How a process shows itself to Redis, and by what it knows it: files, which are
+//! read again for each connection, because they are replaced while it runs.
 
-use std::net::IpAddr;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use ::redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
-    TlsCertificates,
-};
+use ::redis::{Client, ClientTlsConfig, TlsCertificates};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use tokio::time::timeout;
 
+use super::credentials::{Certificates, Credentials};
+use super::url;
 use crate::error::{Error, Result};
 
 /// What a PEM file of certificates has.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+/// How long the files have before a connection is made with what they said before.
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// The largest file; all authorities of a system are a quarter of it.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// How a process shows itself to Redis, and by what it knows it: what has no
 /// place in a URL, because it is a file or because others could read it there.
@@ -32,197 +44,126 @@ pub struct RedisAccess {
     pub plaintext_password: bool,
 }
 
-/// The same, read from the files.
-pub(super) struct Credentials {
-    user: Option<String>,
-    password: Option<String>,
-    certificates: Option<TlsCertificates>,
-    plaintext_password: bool,
-}
-
 impl RedisAccess {
-    /// Reads the files.
-    pub(super) fn read(&self) -> Result<Credentials> {
+    fn names_files(&self) -> bool {
+        let files = [&self.ca, &self.cert, &self.key, &self.password_file];
+        files.iter().any(|file| file.is_some())
+    }
+
+    fn password(&self) -> Result<Option<String>> {
         let password = self.password_file.as_deref().map(password).transpose()?;
         if self.user.is_some() && password.is_none() {
             return Err(Error::invalid("redis_user", "needs a password file"));
         }
-        let root_cert = match &self.ca {
-            None => None,
-            Some(path) => {
-                let text = text("redis_ca", path)?;
-                if !text.contains(CERTIFICATE) {
-                    return Err(refused("redis_ca", path, &"has no certificate"));
-                }
-                Some(text.into_bytes())
-            }
-        };
+        Ok(password)
+    }
+
+    /// The certificates, once they are known to be some: what is wrong with them
+    /// is said without a word of what is in them.
+    fn certificates(&self) -> Result<Option<Certificates>> {
+        let root_cert = self.ca.as_deref().map(authority).transpose()?;
         let client_tls = match (&self.cert, &self.key) {
             (None, None) => None,
             (Some(_), None) => return Err(Error::invalid("redis_cert", "needs a key")),
             (None, Some(_)) => return Err(Error::invalid("redis_key", "needs a certificate")),
-            (Some(cert), Some(key)) => Some(ClientTlsConfig {
-                client_cert: text("redis_cert", cert)?.into_bytes(),
-                client_key: text("redis_key", key)?.into_bytes(),
-            }),
+            (Some(cert), Some(key)) => Some(client_tls(cert, key)?),
         };
-        let is_any = root_cert.is_some() || client_tls.is_some();
-        Ok(Credentials {
-            user: self.user.clone(),
-            password,
-            certificates: is_any.then_some(TlsCertificates {
-                client_tls,
-                root_cert,
-            }),
-            plaintext_password: self.plaintext_password,
-        })
-    }
-}
-
-impl Credentials {
-    /// A server of the store, with login and certificates. It is known where it is.
-    pub(super) fn server(&self, info: ConnectionInfo) -> Result<ConnectionInfo> {
-        let info = self.secured(self.logged_in(info)?)?;
-        match exposed(&info) {
-            Some(host) if !self.plaintext_password => Err(in_the_clear(host)),
-            _ => Ok(info),
+        if root_cert.is_none() && client_tls.is_none() {
+            return Ok(None);
         }
-    }
-
-    /// A server that sentinels will name: wherever that is.
-    pub(super) fn named_later(&self, info: ConnectionInfo) -> Result<ConnectionInfo> {
-        let info = self.secured(self.logged_in(info)?)?;
-        if is_plain(&info) && !self.plaintext_password {
-            return Err(in_the_clear("whichever server the sentinels name"));
-        }
-        Ok(info)
-    }
-
-    /// A sentinel, which is talked to without a login.
-    pub(super) fn sentinel(&self, info: ConnectionInfo) -> Result<ConnectionInfo> {
-        self.secured(info)
-    }
-
-    /// What the connections to a server that sentinels name are made with.
-    pub(super) fn certificates(&self) -> Option<&TlsCertificates> {
-        self.certificates.as_ref()
-    }
-
-    fn logged_in(&self, info: ConnectionInfo) -> Result<ConnectionInfo> {
-        let Some(password) = &self.password else {
-            return Ok(info);
+        let files = TlsCertificates {
+            client_tls,
+            root_cert,
         };
-        let mut login = info.redis_settings().clone();
-        if login.password().is_some() {
-            let message = "the URL has a password already";
-            return Err(Error::invalid("redis_password_file", message));
+        let anywhere = url::plain("rediss://localhost/").expect("a URL");
+        // The client's are known to be in order.
+        let client = Client::build_with_tls(anywhere, files.clone()).map_err(|_| {
+            let path = self.ca.as_deref().unwrap_or_else(|| Path::new(""));
+            refused("redis_ca", path, &"has what is no certificate")
+        })?;
+        let parsed = client.get_connection_info().addr().clone();
+        Ok(Some(Certificates { files, parsed }))
+    }
+}
+
+/// What the files said when each could last be used.
+pub(super) struct Login {
+    access: RedisAccess,
+    last: Mutex<Credentials>,
+    /// Held by whoever reads the files.
+    reading: Arc<tokio::sync::Mutex<Said>>,
+}
+
+/// What was said in the log of each part, so that it is said once.
+#[derive(Default)]
+struct Said {
+    password: Option<String>,
+    certificates: Option<String>,
+}
+
+impl Login {
+    /// Reads the files, all of which must be there.
+    pub(super) fn read(access: &RedisAccess) -> Result<Arc<Self>> {
+        let last = Credentials {
+            user: access.user.clone(),
+            password: access.password()?,
+            certificates: access.certificates()?,
+            plaintext_password: access.plaintext_password,
+        };
+        Ok(Arc::new(Self {
+            access: access.clone(),
+            last: Mutex::new(last),
+            reading: Arc::default(),
+        }))
+    }
+
+    /// What was read last.
+    pub(super) fn last(&self) -> Credentials {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    /// For a new connection: as the files are now. Where one can not be used, what
+    /// it said before holds.
+    pub(super) async fn present(self: &Arc<Self>) -> Credentials {
+        if self.access.names_files() {
+            let read = async {
+                let mut said = Arc::clone(&self.reading).lock_owned().await;
+                let login = Arc::clone(self);
+                // One thread at the most waits for a file system that hangs.
+                tokio::task::spawn_blocking(move || login.read_again(&mut said)).await
+            };
+            if !matches!(timeout(READ_TIMEOUT, read).await, Ok(Ok(()))) {
+                tracing::warn!(
+                    "the files of the login to redis can not be read: the old ones hold"
+                );
+            }
         }
-        if let Some(user) = &self.user {
-            login = login.set_username(user);
-        }
-        Ok(info.set_redis_settings(login.set_password(password)))
+        self.last()
     }
 
-    fn secured(&self, info: ConnectionInfo) -> Result<ConnectionInfo> {
-        match (info.addr(), &self.certificates) {
-            (ConnectionAddr::TcpTls { insecure: true, .. }, _) => {
-                let message = "a server whose certificate nobody looks at can be anybody: \
-                               leave #insecure out, and give the authority";
-                Err(Error::invalid("redis", message))
+    fn read_again(&self, said: &mut Said) {
+        let (password, certificates) = (self.access.password(), self.access.certificates());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        renew(&mut last.password, password, &mut said.password);
+        renew(&mut last.certificates, certificates, &mut said.certificates);
+    }
+}
+
+fn renew<T>(last: &mut T, read: Result<T>, said: &mut Option<String>) {
+    match read {
+        Ok(read) => {
+            *last = read;
+            *said = None;
+        }
+        Err(error) => {
+            let why = error.to_string();
+            if said.as_ref() != Some(&why) {
+                tracing::warn!("{why}; what was there before is shown to redis");
+                *said = Some(why);
             }
-            (ConnectionAddr::TcpTls { .. }, Some(certificates)) => {
-                choose_ciphers();
-                with_certificates(&info, certificates)
-            }
-            (ConnectionAddr::TcpTls { .. }, None) => {
-                choose_ciphers();
-                Ok(info)
-            }
-            (_, Some(_)) => {
-                let message = "certificates need a rediss:// URL";
-                Err(Error::invalid("redis", message))
-            }
-            (_, None) => Ok(info),
         }
     }
-}
-
-/// The redis crate takes what the process has chosen. A program that uses this
-/// library may have chosen for itself: then that stays.
-fn choose_ciphers() {
-    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
-}
-
-fn with_certificates(info: &ConnectionInfo, all: &TlsCertificates) -> Result<ConnectionInfo> {
-    let authority_alone = TlsCertificates {
-        client_tls: None,
-        root_cert: all.root_cert.clone(),
-    };
-    // The second time around it can only be the client's that is to blame.
-    let parts = [("redis_ca", authority_alone), ("redis_cert", all.clone())];
-    let mut client = None;
-    for (field, part) in parts {
-        let built = Client::build_with_tls(info.clone(), part);
-        client = Some(built.map_err(|error| Error::invalid(field, error.to_string()))?);
-    }
-    let client = client.expect("the parts are two");
-    Ok(client.get_connection_info().clone())
-}
-
-/// This server at another place, as the others name it.
-pub(super) fn moved_to(info: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
-    let place = match info.addr() {
-        ConnectionAddr::TcpTls {
-            insecure,
-            tls_params,
-            ..
-        } => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: *insecure,
-            tls_params: tls_params.clone(),
-        },
-        _ => ConnectionAddr::Tcp(host, port),
-    };
-    info.clone().set_addr(place)
-}
-
-/// Refuses a server that others name where it would be told the password in the clear.
-pub(super) fn check_named(info: &ConnectionInfo, plaintext_password: bool) -> RedisResult<()> {
-    match exposed(info) {
-        Some(_) if !plaintext_password => Err(RedisError::from((
-            ErrorKind::InvalidClientConfig,
-            "a server on another machine would be told the password in the clear",
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The host to which a password would travel unencrypted over a network.
-fn exposed(info: &ConnectionInfo) -> Option<&str> {
-    match info.addr() {
-        ConnectionAddr::Tcp(host, _) if is_plain(info) && !is_here(host) => Some(host),
-        _ => None,
-    }
-}
-
-/// Whether a password is sent as it is.
-fn is_plain(info: &ConnectionInfo) -> bool {
-    matches!(info.addr(), ConnectionAddr::Tcp(..)) && info.redis_settings().password().is_some()
-}
-
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-fn in_the_clear(host: &str) -> Error {
-    let message = format!(
-        "the password would travel in the clear to {host}: use a rediss:// URL, \
-         or allow it with --redis-plaintext-password if the way there is safe"
-    );
-    Error::invalid("redis", message)
 }
 
 fn password(path: &Path) -> Result<String> {
@@ -234,8 +175,43 @@ fn password(path: &Path) -> Result<String> {
     Ok(line.to_owned())
 }
 
+fn authority(path: &Path) -> Result<Vec<u8>> {
+    let text = text("redis_ca", path)?;
+    if !text.contains(CERTIFICATE) {
+        return Err(refused("redis_ca", path, &"has no certificate"));
+    }
+    Ok(text.into_bytes())
+}
+
+/// A certificate chain and its key. While both are being replaced they do not fit.
+fn client_tls(cert: &Path, key: &Path) -> Result<ClientTlsConfig> {
+    let client_cert = text("redis_cert", cert)?.into_bytes();
+    let client_key = text("redis_key", key)?.into_bytes();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&client_cert)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| refused("redis_cert", cert, &"has what is no certificate"))?;
+    if chain.is_empty() {
+        return Err(refused("redis_cert", cert, &"has no certificate"));
+    }
+    let parsed = PrivateKeyDer::from_pem_slice(&client_key)
+        .map_err(|_| refused("redis_key", key, &"has no private key"))?;
+    CertifiedKey::from_der(chain, parsed, &ring::default_provider())
+        .map_err(|_| refused("redis_key", key, &"is not the key of the certificate"))?;
+    Ok(ClientTlsConfig {
+        client_cert,
+        client_key,
+    })
+}
+
 fn text(field: &str, path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| refused(field, path, &error))
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| refused(field, path, &error))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(refused(field, path, &"is larger than 1 MiB"));
+    }
+    Ok(text)
 }
 
 fn refused(field: &str, path: &Path, why: &impl std::fmt::Display) -> Error {
@@ -245,68 +221,6 @@ fn refused(field: &str, path: &Path, why: &impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::url::plain;
-
-    fn credentials(password: Option<&str>, plaintext_password: bool) -> Credentials {
-        Credentials {
-            user: password.map(|_| "jobflow-server".to_owned()),
-            password: password.map(ToOwned::to_owned),
-            certificates: None,
-            plaintext_password,
-        }
-    }
-
-    #[test]
-    fn a_password_goes_to_another_machine_in_tls_alone_unless_told_so() {
-        let allowed = |url: &str, password: Option<&str>, may: bool| {
-            let info = plain(url).unwrap();
-            credentials(password, may).server(info).is_ok()
-        };
-        for here in [
-            "redis://127.0.0.1/",
-            "redis://localhost/",
-            "redis://[::1]/",
-            "redis+unix:///tmp/redis.sock",
-            "rediss://redis.internal/",
-        ] {
-            assert!(allowed(here, Some("secret"), false), "{here}");
-        }
-        for there in [
-            "redis://redis.internal/",
-            "redis://10.0.0.1/",
-            "redis://[fe80::1]/",
-        ] {
-            assert!(!allowed(there, Some("secret"), false), "{there}");
-            assert!(allowed(there, Some("secret"), true), "{there}");
-            assert!(allowed(there, None, false), "{there}");
-        }
-        assert!(!allowed("redis://:secret@10.0.0.1/", None, false));
-        let unknown = credentials(Some("secret"), false).named_later(plain("redis://x/").unwrap());
-        assert_eq!(unknown.unwrap_err().field(), Some("redis"));
-    }
-
-    #[test]
-    fn a_server_that_others_name_is_checked_again() {
-        let here = plain("redis://:secret@127.0.0.1/").unwrap();
-        let there = moved_to(&here, "10.0.0.1".to_owned(), 6379);
-        assert!(check_named(&here, false).is_ok());
-        assert!(check_named(&there, false).is_err());
-        assert!(check_named(&there, true).is_ok());
-        let tls = plain("rediss://:secret@127.0.0.1/").unwrap();
-        let there = moved_to(&tls, "10.0.0.1".to_owned(), 6379);
-        assert!(check_named(&there, false).is_ok());
-        assert!(matches!(there.addr(), ConnectionAddr::TcpTls { .. }));
-    }
-
-    #[test]
-    fn a_certificate_nobody_looks_at_and_two_passwords_are_refused() {
-        let insecure = plain("rediss://10.0.0.1/#insecure").unwrap();
-        let refused = credentials(None, true).server(insecure).unwrap_err();
-        assert_eq!(refused.field(), Some("redis"));
-        let twice = plain("rediss://:secret@10.0.0.1/").unwrap();
-        let refused = credentials(Some("other"), true).server(twice).unwrap_err();
-        assert_eq!(refused.field(), Some("redis_password_file"));
-    }
 
     #[test]
     fn files_that_can_not_be_used_are_named() {
@@ -332,7 +246,7 @@ mod tests {
             for file in [&gone, &empty] {
                 let mut access = RedisAccess::default();
                 set(&mut access, file.clone());
-                let refused = access.read().err().expect("is refused");
+                let refused = Login::read(&access).err().expect("is refused");
                 assert_eq!(refused.field(), Some(field), "{access:?}");
             }
         }
@@ -340,7 +254,7 @@ mod tests {
             user: Some("jobflow-server".to_owned()),
             ..RedisAccess::default()
         };
-        let refused = access.read().err().expect("is refused");
+        let refused = Login::read(&access).err().expect("is refused");
         assert_eq!(refused.field(), Some("redis_user"));
     }
 
@@ -353,6 +267,56 @@ mod tests {
             password_file: Some(path),
             ..RedisAccess::default()
         };
-        assert_eq!(access.read().unwrap().password.as_deref(), Some("secret"));
+        let login = Login::read(&access).unwrap();
+        assert_eq!(login.last().password.as_deref(), Some("secret"));
+    }
+
+    #[tokio::test]
+    async fn a_file_counts_as_it_is_now_or_as_it_last_was_of_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write("old\n");
+        let login = Login::read(&RedisAccess {
+            password_file: Some(path.clone()),
+            ..RedisAccess::default()
+        });
+        let login = login.unwrap();
+        let present = async || login.present().await.password.unwrap();
+        assert_eq!(present().await, "old");
+        write("new\n");
+        assert_eq!(present().await, "new");
+        for unfit in ["", "\n\n", &"x".repeat(2 * 1024 * 1024)] {
+            write(unfit);
+            assert_eq!(present().await, "new");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(present().await, "new");
+        write("newer\n");
+        assert_eq!(present().await, "newer");
+    }
+
+    #[test]
+    fn what_is_in_a_file_is_not_in_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+        // As it comes out of an environment variable that lost its ends of lines.
+        let in_a_row = key.replace('\n', " ");
+        let access = RedisAccess {
+            cert: Some(file("cert", &cert)),
+            key: Some(file("key", in_a_row.trim_end_matches(['-', ' ']))),
+            ..RedisAccess::default()
+        };
+        let refused = Login::read(&access).err().expect("is refused");
+        assert_eq!(refused.field(), Some("redis_key"));
+        let path = access.key.as_ref().unwrap().display();
+        let expected = format!("{path}: has no private key");
+        assert!(refused.to_string().ends_with(&expected), "{refused}");
     }
 }

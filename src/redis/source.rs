@@ -7,14 +7,17 @@ use ::redis::aio::{MultiplexedConnection, PubSub};
 use ::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use ::redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError,
-    RedisResult, Role, ServerErrorKind, TlsCertificates, TlsMode,
+    RedisResult, Role, ServerErrorKind, TlsMode,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::access::Login;
+use super::credentials::{Credentials, not_connected};
 use super::subscription::Subscription;
 use super::url::tcp;
+use crate::error::Result;
 
 /// How long all sentinels together have to name a master.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,6 +32,7 @@ const DISTRUST_EVERY: Duration = Duration::from_secs(1);
 /// Makes connections, and knows when those made before lead elsewhere by now.
 pub(crate) struct Source {
     way: Way,
+    login: Arc<Login>,
     /// Counts how often the master has changed. A connection of an older epoch
     /// is not used again.
     epoch: watch::Sender<u64>,
@@ -36,21 +40,22 @@ pub(crate) struct Source {
 }
 
 enum Way {
-    Fixed(Client),
+    Fixed(Box<ConnectionInfo>),
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
         master: String,
-        /// How to log in to the master, wherever it is.
+        /// How the master is spoken to, wherever it is.
         node: Box<ConnectionInfo>,
-        certificates: Option<TlsCertificates>,
     },
 }
 
 impl Source {
-    /// A server at this place.
-    pub(super) fn at(info: ConnectionInfo) -> RedisResult<Arc<Self>> {
+    /// A server at this place, unless it must not be logged in to there.
+    pub(super) fn at(info: ConnectionInfo, login: Arc<Login>) -> Result<Arc<Self>> {
+        login.last().server(info.clone())?;
         Ok(Arc::new(Self {
-            way: Way::Fixed(Client::open(info)?),
+            way: Way::Fixed(Box::new(info)),
+            login,
             epoch: watch::Sender::new(0),
             distrusted: Mutex::default(),
         }))
@@ -61,21 +66,27 @@ impl Source {
         sentinels: Vec<ConnectionInfo>,
         master: String,
         node: ConnectionInfo,
-        certificates: Option<TlsCertificates>,
-    ) -> Arc<Self> {
-        let followed = (sentinels.clone(), master.clone());
+        login: Arc<Login>,
+    ) -> Result<Arc<Self>> {
+        let credentials = login.last();
+        for sentinel in &sentinels {
+            credentials.sentinel(sentinel.clone())?;
+        }
+        credentials.named_later(node.clone())?;
+        let followed = (sentinels.clone(), master.clone(), Arc::clone(&login));
         let source = Arc::new(Self {
             way: Way::Sentinels {
                 sentinels,
                 master,
                 node: Box::new(node),
-                certificates,
             },
+            login,
             epoch: watch::Sender::new(0),
             distrusted: Mutex::default(),
         });
-        tokio::spawn(follow(Arc::downgrade(&source), followed.0, followed.1));
-        source
+        let (sentinels, master, login) = followed;
+        tokio::spawn(follow(Arc::downgrade(&source), sentinels, master, login));
+        Ok(source)
     }
 
     /// The present epoch: to be asked before a connection is made, and again
@@ -113,14 +124,18 @@ impl Source {
     }
 
     async fn client(&self) -> RedisResult<Client> {
+        // Boxed, as below.
+        let credentials = Box::pin(self.login.present()).await;
         let (ask, master) = match &self.way {
-            Way::Fixed(client) => return Ok(client.clone()),
+            Way::Fixed(info) => {
+                let info = credentials.server(info.as_ref().clone());
+                return Client::open(info.map_err(|error| not_connected(&error))?);
+            }
             Way::Sentinels {
                 sentinels,
                 master,
                 node,
-                certificates,
-            } => (ask(sentinels, master, node, certificates.as_ref())?, master),
+            } => (ask(sentinels, master, node, &credentials)?, master),
         };
         // Boxed as any future: its type is deep, and would be in that of every call.
         let found: BoxFuture<'_, RedisResult<Client>> =
@@ -165,10 +180,16 @@ fn ask(
     sentinels: &[ConnectionInfo],
     master: &str,
     node: &ConnectionInfo,
-    certificates: Option<&TlsCertificates>,
+    credentials: &Credentials,
 ) -> RedisResult<SentinelClientBuilder> {
-    // With their certificates, where there are any.
-    let places = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+    let place = |sentinel: &ConnectionInfo| {
+        let sentinel = credentials.sentinel(sentinel.clone())?;
+        Ok(sentinel.addr().clone())
+    };
+    let places = sentinels.iter().map(place).collect::<Result<Vec<_>>>();
+    let places = places.map_err(|error| not_connected(&error))?;
+    let node = credentials.named_later(node.clone());
+    let node = node.map_err(|error| not_connected(&error))?;
     let login = node.redis_settings();
     let mut ask = SentinelClientBuilder::new(places, master, SentinelServerType::Master)?
         .set_client_to_redis_db(login.db())
@@ -183,8 +204,8 @@ fn ask(
     if matches!(node.addr(), ConnectionAddr::TcpTls { .. }) {
         ask = ask.set_client_to_redis_tls_mode(TlsMode::Secure);
     }
-    if let Some(certificates) = certificates {
-        ask = ask.set_client_to_redis_certificates(certificates.clone());
+    if let Some(certificates) = &credentials.certificates {
+        ask = ask.set_client_to_redis_certificates(certificates.files.clone());
     }
     Ok(ask)
 }
@@ -198,13 +219,22 @@ fn says_demoted(error: &RedisError) -> bool {
 }
 
 /// Listens to one sentinel after the other for as long as the store is used.
-async fn follow(source: Weak<Source>, sentinels: Vec<ConnectionInfo>, master: String) {
+async fn follow(
+    source: Weak<Source>,
+    sentinels: Vec<ConnectionInfo>,
+    master: String,
+    login: Arc<Login>,
+) {
     let mut was_deaf = false;
     for sentinel in sentinels.iter().cycle() {
         if source.strong_count() == 0 {
             return;
         }
-        let heard = listen(&source, sentinel, &master, was_deaf).await;
+        // As the certificates are now.
+        let heard = match login.present().await.sentinel(sentinel.clone()) {
+            Ok(sentinel) => listen(&source, sentinel, &master, was_deaf).await,
+            Err(error) => Err(not_connected(&error)),
+        };
         if let Err(error) = heard {
             tracing::debug!(%error, "a sentinel can not be listened to");
         }
@@ -216,11 +246,11 @@ async fn follow(source: Weak<Source>, sentinels: Vec<ConnectionInfo>, master: St
 /// Returns when the sentinel has gone, or nobody uses the store any more.
 async fn listen(
     source: &Weak<Source>,
-    sentinel: &ConnectionInfo,
+    sentinel: ConnectionInfo,
     master: &str,
     was_deaf: bool,
 ) -> RedisResult<()> {
-    let client = Client::open(sentinel.clone())?;
+    let client = Client::open(sentinel)?;
     let mut messages = Subscription::start(client.get_async_pubsub(), SWITCHED, None).await?;
     if was_deaf {
         // The master may have changed while nobody listened.
@@ -248,11 +278,13 @@ fn change(source: &Weak<Source>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::access::RedisAccess;
     use crate::redis::url::plain;
 
     #[test]
     fn an_epoch_ends_once_however_many_find_out() {
-        let source = Source::at(plain("redis://127.0.0.1/").unwrap()).unwrap();
+        let login = Login::read(&RedisAccess::default()).unwrap();
+        let source = Source::at(plain("redis://127.0.0.1/").unwrap(), login).unwrap();
         let read_only = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "x"));
         let other = RedisError::from((ErrorKind::Server(ServerErrorKind::TryAgain), "x"));
         source.heed(&other, 0);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ::redis::{ConnectionAddr, ConnectionInfo, RedisResult, Value};
 
-use super::access::{check_named, moved_to};
+use super::access::Login;
+use super::credentials::{moved_to, not_connected};
 use super::node::Node;
 use super::slot::Slot;
 use super::source::Source;
@@ -90,10 +91,10 @@ fn first_three(range: Value) -> Option<(u16, u16, Value)> {
 /// What the servers of a cluster have in common.
 #[derive(Clone)]
 pub(super) struct Common {
-    /// How to log in to one of them: the others are like it.
+    /// One of them: the others are like it.
     pub(super) info: ConnectionInfo,
-    /// Whether one on another machine may be told the password in the clear.
-    pub(super) plaintext_password: bool,
+    /// How to log in to them.
+    pub(super) login: Arc<Login>,
     /// How long a submit waits for disk or replicas.
     pub(super) durable: Duration,
 }
@@ -158,8 +159,8 @@ impl Topology {
             return Ok(Arc::clone(node));
         }
         let info = moved_to(&self.common.info, address.host.clone(), address.port);
-        check_named(&info, self.common.plaintext_password)?;
-        let source = Source::at(info)?;
+        let source = Source::at(info, Arc::clone(&self.common.login));
+        let source = source.map_err(|error| not_connected(&error))?;
         let node = Node::new(source, address.clone(), self.common.durable);
         self.nodes.insert(address.clone(), Arc::clone(&node));
         Ok(node)
@@ -187,6 +188,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::access::RedisAccess;
 
     fn address(host: &str, port: u16) -> Address {
         let host = host.to_owned();
@@ -200,7 +202,7 @@ mod tests {
     fn common(info: ConnectionInfo) -> Common {
         Common {
             info,
-            plaintext_password: false,
+            login: Login::read(&RedisAccess::default()).unwrap(),
             durable: Duration::ZERO,
         }
     }

@@ -3,7 +3,6 @@
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult};
 
-use super::access::Credentials;
 use crate::error::{Error, Result};
 
 /// The port of a sentinel that is given without one.
@@ -29,33 +28,13 @@ pub(super) enum RedisUrl {
 }
 
 impl RedisUrl {
-    /// Reads a URL, and adds login and certificates to what it names.
-    pub(super) fn read(url: &str, credentials: &Credentials) -> Result<Self> {
-        let read = Self::parse(url).map_err(|_| {
+    pub(super) fn read(url: &str) -> Result<Self> {
+        Self::parse(url).map_err(|_| {
             Error::invalid(
                 "redis",
                 "must be a URL like redis://127.0.0.1:6379/, redis+cluster://node-1,node-2/ or \
                  redis+sentinel://sentinel-1,sentinel-2/master-name; with TLS it begins with rediss",
             )
-        })?;
-        Ok(match read {
-            Self::Fixed(info) => Self::Fixed(Box::new(credentials.server(*info)?)),
-            Self::Cluster(seeds) => {
-                let seeds = seeds.into_iter().map(|seed| credentials.server(seed));
-                Self::Cluster(seeds.collect::<Result<_>>()?)
-            }
-            Self::Sentinels {
-                sentinels,
-                master,
-                node,
-            } => {
-                let sentinels = sentinels.into_iter().map(|info| credentials.sentinel(info));
-                Self::Sentinels {
-                    sentinels: sentinels.collect::<Result<_>>()?,
-                    master,
-                    node: Box::new(credentials.named_later(*node)?),
-                }
-            }
         })
     }
 

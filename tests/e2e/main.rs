@@ -44,6 +44,7 @@ mod process;
 mod python;
 mod recovery;
 mod rest;
+mod rotation;
 mod submitters;
 mod supervisor;
 mod system;

@@ -44,6 +44,7 @@ mod reap;
 mod replace;
 mod report;
 mod retry;
+mod rotated;
 mod secured;
 mod sentinel;
 mod settings;
