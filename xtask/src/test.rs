@@ -24,15 +24,19 @@ that is run:
   --cluster        the tests that share a store share a cluster";
 
 /// What starts stores of its own is the same whatever the others share.
-const OF_THE_SHARED_STORE: [&str; 12] = [
+const OF_THE_SHARED_STORE: [&str; 16] = [
     "--skip",
     "cluster::",
     "--skip",
     "lost::",
     "--skip",
+    "rotated::",
+    "--skip",
     "secured::",
     "--skip",
     "sentinel::",
+    "--skip",
+    "silent::",
     "--skip",
     "durability::",
     "--skip",
