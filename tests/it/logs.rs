@@ -1,4 +1,4 @@
-use jobflow::testing::{TestQueue, TestRedis, fresh_namespace};
+use jobflow::testing::{TestQueue, TestRedis, fresh_namespace, queue_key};
 use jobflow::{
     ClaimedJob, Code, JobId, JobQueue, MAX_LOG_BYTES, MAX_LOG_LINES, Outcome, QueueConfig,
     QueueName, Report,
@@ -118,14 +118,15 @@ async fn a_damaged_log_is_told_and_does_not_stop_the_next_report() {
         .unwrap()
         .jobs
         .remove(0);
-    let key = format!("jf:{{{}/default}}", queue.config().namespace);
+    let key = |part| queue_key(&queue.config().namespace, &default_queue(), part);
+    let (logs, active) = (key("logs"), key("active"));
     for damage in [
         "'x'",
         "string.rep('\\255', 40)",
         "string.rep('\\0', 300000)",
     ] {
         let spoil = format!(
-            "redis.call('HSET', '{key}:logs', redis.call('ZRANGE', '{key}:active', 0, 0)[1], {damage}) return 1"
+            "redis.call('HSET', '{logs}', redis.call('ZRANGE', '{active}', 0, 0)[1], {damage}) return 1"
         );
         assert_eq!(redis.cli(&["EVAL", &spoil, "0"]).trim(), "1");
         let refused = queue.logs(id, 0, 1_000).await.unwrap_err();

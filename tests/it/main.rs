@@ -61,7 +61,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobflow::testing::{TestQueue, queue_key, server_of, wait_for};
+use jobflow::testing::{TestQueue, namespace_key, queue_key, server_of, wait_for};
 use jobflow::{
     Claimed, ClaimedJob, JobError, JobId, JobRecord, JobState, NewJob, Outcome, QueueName,
     QueueSnapshot, RunAt, StoreTime,
@@ -172,7 +172,9 @@ fn key(queue: &TestQueue, name: &str) -> String {
 /// All that is stored in the namespace of a test.
 fn contents(queue: &TestQueue) -> BTreeMap<String, Vec<u8>> {
     let mut store = store(queue);
-    let pattern = format!("jf:{{{}*", queue.config().namespace);
+    // Of the namespace itself and of its queues, whose names follow before the brace.
+    let own = namespace_key(&queue.config().namespace, "");
+    let pattern = format!("{}*", own.trim_end_matches("}:"));
     let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut store).unwrap();
     let dump = |key: String| {
         let bytes = redis::cmd("DUMP").arg(&key).query(&mut store).unwrap();

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use jobflow::testing::{
-    PATIENCE, TestAuthority, TestRedis, TestSentinels, assert_sound, fresh_namespace,
-    start_tls_cluster, wait_for,
+    PATIENCE, TestAuthority, TestRedis, TestSentinels, assert_sound, start_tls_cluster, wait_for,
 };
 use jobflow::{
-    ControlMessage, ControlReader, Durability, JobQueue, JobState, NewJob, Outcome, QueueConfig,
-    QueueName, RedisAccess, WorkerSignal, WorkerState,
+    ControlMessage, ControlReader, Durability, JobQueue, JobState, NewJob, Outcome, QueueName,
+    RedisAccess, WorkerSignal, WorkerState,
 };
 use tokio::time::timeout;
 
+use crate::secured::open;
 use crate::signals::beat;
 use crate::{LEASE, WORKER};
 
@@ -64,16 +64,6 @@ impl<'a> Password<'a> {
         self.each(&["ACL", "SETUSER", USER, &format!("<{old}")]);
         self.each(&["CLIENT", "KILL", "USER", USER]);
     }
-}
-
-fn open(redis_url: String, redis_access: RedisAccess) -> JobQueue {
-    JobQueue::open(QueueConfig {
-        redis_url,
-        redis_access,
-        namespace: fresh_namespace(),
-        ..QueueConfig::default()
-    })
-    .unwrap()
 }
 
 /// Everything that has a connection of its own: commands, blocking reads, submits

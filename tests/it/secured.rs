@@ -17,7 +17,7 @@ use rcgen::SanType;
 use crate::signals::beat;
 use crate::{LEASE, WORKER};
 
-fn open(redis_url: String, redis_access: RedisAccess) -> JobQueue {
+pub(crate) fn open(redis_url: String, redis_access: RedisAccess) -> JobQueue {
     JobQueue::open(QueueConfig {
         redis_url,
         redis_access,

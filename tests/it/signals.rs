@@ -1,4 +1,4 @@
-use jobflow::testing::{TestQueue, TestRedis, fresh_namespace, wait_for};
+use jobflow::testing::{TestQueue, TestRedis, fresh_namespace, namespace_key, wait_for};
 use jobflow::{
     Code, ControlMessage, ControlReader, JobId, JobQueue, QueueConfig, QueueName, WorkerBeat,
     WorkerSignal, WorkerState,
@@ -166,7 +166,7 @@ async fn a_cancel_is_heard_and_what_is_no_message_is_passed_over() {
     let queue = open(&redis);
     let mut reader = queue.control_reader();
     assert_eq!(heard(&mut reader).await, [ControlMessage::Connected]);
-    let channel = format!("jf:{{{}}}:control", queue.config().namespace);
+    let channel = namespace_key(&queue.config().namespace, "control");
     let id = JobId::generate(&QueueName::default());
     let bytes: String = id.as_bytes().map(|byte| format!("\\{byte:03}")).concat();
     let cancel = format!("return redis.call('PUBLISH', '{channel}', 'c{bytes}')");
