@@ -21,9 +21,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The server's reflection service answers from these bytes.
     let out = PathBuf::from(env::var("OUT_DIR")?).join("descriptor.bin");
     fs::write(out, descriptors.encode_to_vec())?;
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

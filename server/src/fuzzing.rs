@@ -18,6 +18,10 @@ pub const TARGETS: &[Target] = &[
         read: headers,
     },
     Target {
+        name: "request_lists",
+        read: grpc::read_batch,
+    },
+    Target {
         name: "operator_files",
         read: files,
     },

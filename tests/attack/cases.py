@@ -322,10 +322,21 @@ def groups_nested_100000_deep(address, until):
     calls(address, until, SUBMIT, [message(b"\xfb\x01" * 30000)])
 
 
+def calls_in_full(address, until, path, body):
+    """One after another, with bodies larger than what a server takes unasked."""
+    while time.monotonic() < until:
+        call(address, path, body)
+        time.sleep(1 / BURSTS)
+
+
 @case
-def a_million_empty_jobs(address, until):
-    body = message(b"\x0a\x00" * 32000)
-    calls(address, until, BATCH, [body])
+def empty_jobs_in_a_small_message(address, until):
+    calls(address, until, BATCH, [message(b"\x0a\x00" * 32000)])
+
+
+@case
+def eight_million_empty_jobs(address, until):
+    calls_in_full(address, until, BATCH, message(b"\x0a\x00" * 8_000_000))
 
 
 @case
@@ -344,7 +355,12 @@ def filters_of_the_longest_kind(address, until):
 @case
 def a_million_headers_of_a_job(address, until):
     # Entries of the map, each with an empty name and value.
-    calls(address, until, SUBMIT, [message(b"\x12\x01k" + b"\x5a\x00" * 1_000_000)])
+    calls_in_full(address, until, SUBMIT, message(b"\x12\x01k" + b"\x5a\x00" * 1_000_000))
+
+
+@case
+def five_million_tags_of_a_job(address, until):
+    calls_in_full(address, until, SUBMIT, message(b"\x12\x01k" + b"\x82\x01\x00" * 5_000_000))
 
 
 @case

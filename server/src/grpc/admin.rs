@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::services::admin_service_server::AdminService;
 use jobflow::{AuditEvent, LAYOUT_VERSION, Mend, proto};
-use proto::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
 
 use super::paging;

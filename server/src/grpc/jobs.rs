@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::services::job_service_server::JobService;
 use jobflow::{Result, proto};
-use proto::job_service_server::JobService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::look;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::services::metrics_service_server::MetricsService;
 use futures_util::stream::{self, StreamExt};
 use jobflow::{Error, Kind, MetricsQuery, QueueName, Result, proto};
-use proto::metrics_service_server::MetricsService;
 use tonic::{Request, Response, Status};
 
 use super::status::{self, reply};

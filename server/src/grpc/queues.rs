@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::services::queue_service_server::QueueService;
 use jobflow::{Error, JobState, Kind, QueueName, Result, proto};
-use proto::queue_service_server::QueueService;
 use tonic::{Request, Response, Status};
 
 use super::change::etag;

@@ -10,16 +10,6 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use jobflow::proto::admin_service_server::AdminServiceServer;
-use jobflow::proto::job_service_server::JobServiceServer;
-use jobflow::proto::metrics_service_server::MetricsServiceServer;
-use jobflow::proto::queue_service_server::QueueServiceServer;
-use jobflow::proto::token_service_server::TokenServiceServer;
-use jobflow::proto::worker_service_server::WorkerServiceServer;
-use jobflow::proto::{
-    admin_service_server, job_service_server, metrics_service_server, queue_service_server,
-    token_service_server, worker_service_server,
-};
 use tonic::Status;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
@@ -32,6 +22,12 @@ use super::health::HealthService;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::queues::Queues;
+use super::services::admin_service_server::{self, AdminServiceServer};
+use super::services::job_service_server::{self, JobServiceServer};
+use super::services::metrics_service_server::{self, MetricsServiceServer};
+use super::services::queue_service_server::{self, QueueServiceServer};
+use super::services::token_service_server::{self, TokenServiceServer};
+use super::services::worker_service_server::{self, WorkerServiceServer};
 use super::tokens::TokenCalls;
 use super::workers::Workers;
 use crate::app::App;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::services::token_service_server::TokenService;
 use jobflow::{NewToken, QueueScope, Result, StoreTime, TokenId, proto};
-use proto::token_service_server::TokenService;
 use tonic::{Request, Response, Status};
 
 use super::paging;

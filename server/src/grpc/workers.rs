@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::services::worker_service_server::WorkerService;
 use jobflow::{Error, QueueName, Result, proto};
-use proto::worker_service_server::WorkerService;
 use tonic::{Request, Response, Status};
 
 use super::paging;
