@@ -241,6 +241,13 @@ pub enum Error {
     },
 }
 
+/// As much of what a caller sent as an error says again: it travels in headers,
+/// several times over.
+#[cfg(feature = "queue")]
+pub(crate) fn quoted(text: &str) -> &str {
+    crate::outcome::cut(text, 128)
+}
+
 impl Error {
     /// Says that `field` is out of its range and what it must be.
     #[must_use]

@@ -61,7 +61,7 @@ fn encode(letter: u8, word: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// The longest start of `text` that has at most `limit` bytes.
-fn cut(text: &str, limit: usize) -> &str {
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

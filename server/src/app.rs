@@ -1,11 +1,10 @@
 //! What every handler shares, and the calls that both edges make.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::FutureExt;
 use jobflow::{JobQueue, NewJob, Pulses, QueueConfig, Result, Submitted};
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use crate::event_hub::EventHub;
 use crate::health::Seen;
 use crate::metrics_hub::{MetricsHub, Source};
 use crate::store_watch::StoreWatch;
+use crate::together::Together;
 use crate::trace;
 
 pub(crate) struct App {
@@ -28,8 +28,7 @@ pub(crate) struct App {
     /// None where certificates say nothing of who somebody is.
     pub(crate) certificates: Option<CertificateTable>,
     pub(crate) calls: Calls,
-    /// What was read last, and when that began.
-    latest: Mutex<Option<(Instant, Seen)>>,
+    latest: Together<Result<Seen>>,
     /// The loops of this server.
     pub(crate) pulses: Pulses,
     pub(crate) started: SystemTime,
@@ -73,7 +72,7 @@ impl App {
             tokens,
             certificates: certificates.transpose()?,
             calls: Calls::new(),
-            latest: Mutex::default(),
+            latest: Together::new(),
             pulses,
             started: now(),
             stopping: stopping.clone(),
@@ -107,20 +106,10 @@ impl App {
         }
     }
 
-    /// All numbers, not older than this call. However many ask at the same time,
-    /// the store is read by one of them at a time, for all who waited.
+    /// All numbers, not older than this call.
     pub(crate) async fn look(&self) -> Result<Seen> {
-        let asked = Instant::now();
-        let mut latest = self.latest.lock().await;
-        match &*latest {
-            Some((began, seen)) if *began >= asked => Ok(seen.clone()),
-            _ => {
-                let began = Instant::now();
-                let seen = look(self.queue.clone(), self.store.clone()).await?;
-                *latest = Some((began, seen.clone()));
-                Ok(seen)
-            }
-        }
+        let read = look(self.queue.clone(), self.store.clone());
+        self.latest.ask(read).await
     }
 }
 

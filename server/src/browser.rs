@@ -82,15 +82,21 @@ impl Browsers {
         let headers = request.headers();
         let site = headers.get(FROM_SITE);
         let Some(origin) = headers.get(ORIGIN) else {
-            // A page that only reads sends no origin, but says where it stands;
-            // a link from elsewhere that is followed is no harm.
-            return site.is_none() || self.knows_name(request);
+            // A page that only reads sends no origin, and says where it stands only
+            // to names that it trusts: one that was pointed here looks like a
+            // program. A link from elsewhere that is followed is no harm.
+            let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+            return (site.is_none() && !reads) || self.knows_name(request);
         };
         if self.origins.contains(origin) {
             return true;
         }
-        let same = site.map(HeaderValue::as_bytes) == Some(b"same-origin")
-            || authority(origin).is_some_and(|origin| Some(origin) == host(request));
+        // Without the word of the browser, a page of the same name by plain HTTP
+        // can not be told from one of this server.
+        let same = match site {
+            Some(site) => site == "same-origin",
+            None => authority(origin).is_some_and(|origin| Some(origin) == host(request)),
+        };
         same && self.knows_name(request)
     }
 
@@ -99,7 +105,8 @@ impl Browsers {
             let name = host.host().trim_start_matches('[').trim_end_matches(']');
             name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
         };
-        !self.local_names_only || host(request).is_some_and(|host| is_local(&host))
+        // No browser leaves the name out.
+        !self.local_names_only || host(request).is_none_or(|host| is_local(&host))
     }
 }
 
@@ -151,7 +158,11 @@ mod tests {
     use super::*;
 
     fn allows(config: &Config, headers: &[(&str, &str)]) -> bool {
-        let mut request = http::Request::builder().uri("/jobs");
+        sent(Method::POST, config, headers)
+    }
+
+    fn sent(method: Method, config: &Config, headers: &[(&str, &str)]) -> bool {
+        let mut request = http::Request::builder().method(method).uri("/jobs");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -181,6 +192,11 @@ mod tests {
             &[host, ("origin", "http://127.0.0.1:4001")],
             &[
                 host,
+                ("origin", "http://127.0.0.1:4000"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+            &[
+                host,
                 ("origin", "https://evil.example"),
                 ("sec-fetch-site", "cross-site"),
             ],
@@ -197,7 +213,11 @@ mod tests {
             ("sec-fetch-site", "same-origin"),
         ];
         assert!(!allows(&Config::default(), &rebound));
-        assert!(!allows(&Config::default(), &[rebound[0], rebound[2]]));
+        // What browsers send with a read by such a name, and what programs do.
+        let read = |headers: &[_]| sent(Method::GET, &Config::default(), headers);
+        assert!(!read(&rebound[..1]));
+        assert!(!read(&[rebound[0], rebound[2]]));
+        assert!(read(&[("host", "localhost:4000")]) && read(&[]));
         let with_tokens = Config {
             auth: AuthMode::Tokens,
             ..Config::default()

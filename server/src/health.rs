@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobflow::proto::HealthStatus::{Degraded, Healthy, Unhealthy};
-use jobflow::{Error, PulseReport, QueueSnapshot, Snapshot, proto};
+use jobflow::{Error, PulseReport, QueueScope, QueueSnapshot, Snapshot, proto};
 
 use crate::numbers::alive;
 
@@ -21,6 +21,25 @@ pub(crate) struct Seen {
     /// Why it gets no jobs although it answers.
     pub(crate) refusal: Option<Error>,
     pub(crate) memory: Option<proto::StoreMemory>,
+}
+
+impl Seen {
+    /// Without what lies in other queues, and without workers of those alone.
+    pub(crate) fn narrowed(mut self, scope: &QueueScope) -> Self {
+        if !scope.is_all() {
+            let snapshot = &mut self.snapshot;
+            snapshot
+                .queues
+                .retain(|queue| scope.contains(queue.name.as_str()));
+            snapshot
+                .recent
+                .retain(|job| scope.contains(job.queue.as_str()));
+            snapshot
+                .workers
+                .retain(|worker| worker.beat.queues.iter().any(|queue| scope.contains(queue)));
+        }
+        self
+    }
 }
 
 /// Judges what was seen, or why nothing was.

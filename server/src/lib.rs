@@ -30,6 +30,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod together;
 mod trace;
 
 mod dashboard;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jobflow::proto::{Rates, StreamMetricsResponse};
-use jobflow::{Error, Pulse, Pulses, Result};
+use jobflow::{Error, Pulse, PulseReport, Pulses, QueueScope, Result};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth;
 use crate::health::{Seen, judge};
 use crate::numbers;
 use crate::rates::RateWindow;
@@ -45,6 +46,28 @@ struct Shared {
 struct Frame {
     polled: Instant,
     message: StreamMetricsResponse,
+    seen: Result<Seen>,
+    loops: Vec<PulseReport>,
+}
+
+impl Frame {
+    /// The message, without what lies in other queues.
+    fn shown_to(&self, scope: &QueueScope) -> StreamMetricsResponse {
+        if scope.is_all() {
+            return self.message.clone();
+        }
+        let mut message = auth::metrics(self.message.clone(), scope);
+        match &self.seen {
+            Ok(seen) => {
+                let seen = seen.clone().narrowed(scope);
+                message.health = Some(judge(Ok(&seen), &self.loops));
+                message.workers = Some(numbers::worker_metrics(&seen.snapshot.workers));
+            }
+            // Why nothing was seen has no queue in it, and the workers are of before.
+            Err(_) => message.workers = None,
+        }
+        message
+    }
 }
 
 /// Who watches: how many streams ask for which interval.
@@ -95,11 +118,11 @@ impl MetricsHub {
         }))
     }
 
-    /// Begins a stream with a message every `interval` at the most.
+    /// Begins a stream about these queues with a message every `interval` at the most.
     ///
     /// # Errors
     /// `TOO_MANY_STREAMS`.
-    pub(crate) fn subscribe(&self, interval: Duration) -> Result<MetricsStream> {
+    pub(crate) fn subscribe(&self, interval: Duration, scope: QueueScope) -> Result<MetricsStream> {
         let mut audience = self.0.audience();
         if audience.streams >= MAX_STREAMS {
             return Err(Error::TooManyStreams { limit: MAX_STREAMS });
@@ -112,6 +135,7 @@ impl MetricsHub {
         Ok(MetricsStream {
             shared: Arc::clone(&self.0),
             interval,
+            scope,
             frames: self.0.latest.subscribe(),
             sent: None,
         })
@@ -163,13 +187,14 @@ impl Shared {
     /// Without a snapshot, streams get the last known numbers with their time,
     /// which shows their age, and are told why there are no newer ones.
     fn publish(&self, past: &mut Past, polled: Result<Seen>) {
-        let health = judge(polled.as_ref(), &self.pulses.reports());
-        match polled {
+        let loops = self.pulses.reports();
+        let health = judge(polled.as_ref(), &loops);
+        match &polled {
             Ok(Seen {
                 snapshot, memory, ..
             }) => {
-                let rates = past.rates.observe(&snapshot);
-                past.last = numbers::message(&snapshot, &rates, health, memory);
+                let rates = past.rates.observe(snapshot);
+                past.last = numbers::message(snapshot, &rates, health, *memory);
             }
             Err(_) => {
                 past.last.health = Some(health);
@@ -185,6 +210,8 @@ impl Shared {
         self.latest.send_replace(Some(Arc::new(Frame {
             polled: Instant::now(),
             message: past.last.clone(),
+            seen: polled,
+            loops,
         })));
     }
 }
@@ -193,6 +220,7 @@ impl Shared {
 pub(crate) struct MetricsStream {
     shared: Arc<Shared>,
     interval: Duration,
+    scope: QueueScope,
     frames: watch::Receiver<Option<Arc<Frame>>>,
     sent: Option<Instant>,
 }
@@ -216,7 +244,7 @@ impl MetricsStream {
                 self.unseen().await
             }
         };
-        let mut message = frame.message.clone();
+        let mut message = frame.shown_to(&self.scope);
         message.snapshot = self.sent.is_none();
         self.sent = Some(Instant::now());
         message

@@ -66,7 +66,7 @@ async fn nobody_watching_means_no_poll() {
     let hub = store.hub();
     tokio::time::advance(3600 * SECOND).await;
     assert_eq!(store.polls(), 0);
-    let mut stream = hub.subscribe(SECOND).unwrap();
+    let mut stream = hub.subscribe(SECOND, QueueScope::all()).unwrap();
     stream.next().await.unwrap();
     drop(stream);
     let polls = store.polls();
@@ -80,7 +80,7 @@ async fn nobody_watching_means_no_poll() {
 async fn the_first_message_comes_at_once_and_the_sequence_grows() {
     let hub = Store::default().hub();
     let began = Instant::now();
-    let mut stream = hub.subscribe(15 * SECOND).unwrap();
+    let mut stream = hub.subscribe(15 * SECOND, QueueScope::all()).unwrap();
     let first = stream.next().await.unwrap();
     assert!(first.snapshot && began.elapsed() < SECOND);
     let second = stream.next().await.unwrap();
@@ -93,7 +93,9 @@ async fn the_first_message_comes_at_once_and_the_sequence_grows() {
 async fn many_streams_share_the_polls_of_the_fastest() {
     let store = Store::default();
     let hub = store.hub();
-    let mut streams: Vec<_> = (0..100).map(|_| hub.subscribe(SECOND).unwrap()).collect();
+    let mut streams: Vec<_> = (0..100)
+        .map(|_| hub.subscribe(SECOND, QueueScope::all()).unwrap())
+        .collect();
     for _ in 0..10 {
         for stream in &mut streams {
             stream.next().await.unwrap();
@@ -110,19 +112,24 @@ async fn many_streams_share_the_polls_of_the_fastest() {
 async fn a_newcomer_gets_fresh_numbers_beside_a_slow_stream() {
     let store = Store::default();
     let hub = store.hub();
-    let mut slow = hub.subscribe(15 * SECOND).unwrap();
+    let mut slow = hub.subscribe(15 * SECOND, QueueScope::all()).unwrap();
     let old = slow.next().await.unwrap();
     tokio::time::sleep(10 * SECOND).await;
     let began = Instant::now();
-    let fresh = hub.subscribe(15 * SECOND).unwrap().next().await.unwrap();
+    let fresh = hub
+        .subscribe(15 * SECOND, QueueScope::all())
+        .unwrap()
+        .next()
+        .await
+        .unwrap();
     assert!(fresh.sequence > old.sequence && began.elapsed() < SECOND);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_gets_the_latest() {
     let hub = Store::default().hub();
-    let mut slow = hub.subscribe(SECOND).unwrap();
-    let mut fast = hub.subscribe(SECOND).unwrap();
+    let mut slow = hub.subscribe(SECOND, QueueScope::all()).unwrap();
+    let mut fast = hub.subscribe(SECOND, QueueScope::all()).unwrap();
     slow.next().await.unwrap();
     let mut latest = 0;
     for _ in 0..20 {
@@ -135,7 +142,7 @@ async fn a_slow_reader_gets_the_latest() {
 async fn an_outage_is_told_every_interval_with_the_last_known_numbers() {
     let store = Store::default();
     let hub = store.hub();
-    let mut stream = hub.subscribe(SECOND).unwrap();
+    let mut stream = hub.subscribe(SECOND, QueueScope::all()).unwrap();
     let good = stream.next().await.unwrap();
     for outage in [&store.down, &store.hangs] {
         outage.store(true, SeqCst);
@@ -158,7 +165,7 @@ async fn an_outage_is_told_every_interval_with_the_last_known_numbers() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_every_stream() {
     let hub = Store::default().hub();
-    let mut stream = hub.subscribe(SECOND).unwrap();
+    let mut stream = hub.subscribe(SECOND, QueueScope::all()).unwrap();
     stream.next().await.unwrap();
     hub.0.stopping.cancel();
     assert_eq!(stream.next().await.unwrap_err(), Error::ShuttingDown);
@@ -168,12 +175,12 @@ async fn a_stop_ends_every_stream() {
 async fn the_number_of_streams_is_bounded() {
     let hub = Store::default().hub();
     let streams: Vec<_> = (0..MAX_STREAMS)
-        .map(|_| hub.subscribe(SECOND).unwrap())
+        .map(|_| hub.subscribe(SECOND, QueueScope::all()).unwrap())
         .collect();
     assert!(matches!(
-        hub.subscribe(SECOND),
+        hub.subscribe(SECOND, QueueScope::all()),
         Err(Error::TooManyStreams { limit: MAX_STREAMS })
     ));
     drop(streams);
-    assert!(hub.subscribe(SECOND).is_ok());
+    assert!(hub.subscribe(SECOND, QueueScope::all()).is_ok());
 }

@@ -1,5 +1,6 @@
 //! Whether the store may be used: the one place that knows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jobflow::{Error, JobQueue, Pulses, Result, StoreInfo, proto};
@@ -7,6 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::together::Together;
 
 /// A store that needs longer for two small commands is as good as absent.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,12 +40,19 @@ impl StoreState {
 pub(crate) struct StoreWatch {
     queue: JobQueue,
     state: watch::Sender<StoreState>,
+    /// Anybody may ask whether the server is ready.
+    checked: Arc<Together<Result<StoreInfo>>>,
 }
 
 impl StoreWatch {
     pub(crate) fn new(queue: JobQueue) -> Self {
         let state = watch::Sender::new(StoreState::Unchecked);
-        Self { queue, state }
+        let checked = Arc::new(Together::new());
+        Self {
+            queue,
+            state,
+            checked,
+        }
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<StoreState> {
@@ -90,8 +100,12 @@ impl StoreWatch {
         }
     }
 
-    /// Asks the store now.
+    /// Asks the store; no answer is older than this call.
     pub(crate) async fn check(&self) -> Result<StoreInfo> {
+        self.checked.ask(self.ask()).await
+    }
+
+    async fn ask(&self) -> Result<StoreInfo> {
         let checked = timeout(CHECK_TIMEOUT, self.queue.check_writable_store()).await;
         let checked = checked.unwrap_or(Err(Error::StoreUnavailable));
         self.record(match &checked {

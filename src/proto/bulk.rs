@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::look::names;
 use super::values::wide;
 use super::{known, timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::filter::Filter;
 use crate::proto;
 use crate::queue::{
@@ -56,7 +56,7 @@ fn target(ids: &[String], filter: &str) -> Result<BulkTarget> {
         )),
         (false, false) => {
             let id = |id: &String| {
-                let refused = |_| Error::invalid("ids", format!("{id:?} is not a UUID"));
+                let refused = |_| Error::invalid("ids", format!("{:?} is not a UUID", quoted(id)));
                 id.parse().map_err(refused)
             };
             ids.iter()

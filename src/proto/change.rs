@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::submit::durability_from;
 use super::{duration_from, timestamp_from};
 use crate::backoff::Backoff;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::options::{Priority, RunAt};
 use crate::proto;
 use crate::queue::{JobChanges, SettingsChange};
@@ -158,7 +158,10 @@ fn paths(
         .iter()
         .find(|named| !allowed.iter().any(|path| is_meant(path, named)))
     {
-        return Err(refused(&format!("{unknown:?} can not be changed")));
+        return Err(refused(&format!(
+            "{:?} can not be changed",
+            quoted(unknown)
+        )));
     }
     let meant = |path: &&&str| named.iter().any(|named| is_meant(path, named));
     Ok(allowed.iter().filter(meant).copied().collect())

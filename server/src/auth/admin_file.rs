@@ -11,17 +11,22 @@ use jobflow::{Error, Result, TokenText};
 /// So many fit into one file.
 const MAX_TOKENS: usize = 16;
 
-/// Reads the tokens, one a line. A file that is not there is made, with a new
-/// token that only its owner can read.
-pub(super) fn read_or_create(path: &Path) -> Result<Vec<TokenText>> {
+/// Makes the file if it is not there, with a new token that only its owner can
+/// read. Only for a start: who takes the file away later wants no such token.
+pub(super) fn make_sure_of(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    create(path, &TokenText::generate()?).map_err(|error| refused(path, &error.to_string()))?;
+    tracing::info!(file = %path.display(), "made a token for the first admin");
+    Ok(())
+}
+
+/// Reads the tokens, one a line; none where the file is gone.
+pub(super) fn read(path: &Path) -> Result<Vec<TokenText>> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = TokenText::generate()?;
-            create(path, &token).map_err(|error| refused(path, &error.to_string()))?;
-            tracing::info!(file = %path.display(), "made a token for the first admin");
-            Ok(vec![token])
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(refused(path, &error.to_string())),
     }
 }
@@ -59,13 +64,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_not_there_is_made_for_its_owner_alone_and_read_back() {
+    fn a_file_that_is_not_there_is_made_for_its_owner_alone_and_at_the_start_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.token");
-        let made = read_or_create(&path).unwrap();
+        make_sure_of(&path).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(read_or_create(&path).unwrap(), made);
+        let made = read(&path).unwrap();
+        assert_eq!(made.len(), 1);
+        make_sure_of(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), made);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), []);
+        assert!(!path.exists());
     }
 
     #[test]
@@ -74,10 +85,10 @@ mod tests {
         let path = folder.path().join("admin.token");
         for text in ["", "# nothing\n", "hunter2\n", "jf_0123456789ab_c2hvcnQ\n"] {
             std::fs::write(&path, text).unwrap();
-            let error = read_or_create(&path).unwrap_err().to_string();
+            let error = read(&path).unwrap_err().to_string();
             assert!(error.contains("admin.token"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(read_or_create(folder.path()).is_err(), "a folder");
+        assert!(read(folder.path()).is_err(), "a folder");
     }
 }

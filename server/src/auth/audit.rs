@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jobflow::{AuditEvent, Code, JobQueue};
+use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::who::Caller;
@@ -74,6 +76,45 @@ impl AuditLog {
                 request_id = request_id::current(),
                 "the audit log misses a call: {error}"
             );
+        }
+    }
+}
+
+/// The result of a call whose caller went before it was answered. It may have
+/// done what it was asked for, all the same.
+const BROKEN_OFF: &str = "BROKEN_OFF";
+
+/// A call that is under way. Dropped without an answer, it is told as such:
+/// nobody is to leave no trace by going early.
+pub(super) struct Unanswered(Option<(Arc<AuditLog>, Arc<Caller>, AuditEvent)>);
+
+impl Unanswered {
+    pub(super) fn new(audit: &Arc<AuditLog>, call: &str, caller: &Arc<Caller>) -> Self {
+        let event = AuditEvent {
+            result: BROKEN_OFF.to_owned(),
+            ..caller.event(call)
+        };
+        Self(Some((Arc::clone(audit), Arc::clone(caller), event)))
+    }
+
+    /// The log has the call.
+    pub(super) fn tell_no_more(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let Some((audit, caller, mut event)) = self.0.take() else {
+            return;
+        };
+        event.target = caller.target().unwrap_or_default();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { audit.write(event).await })),
+            Err(_) => warn!(
+                call = event.call,
+                "the audit log misses a call that was broken off"
+            ),
         }
     }
 }

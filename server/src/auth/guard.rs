@@ -14,10 +14,11 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::error;
 
-use super::audit::AuditLog;
+use super::audit::{AuditLog, Unanswered};
 use super::certificates::{CertificateNames, CertificateTable};
+use super::open_answer::OpenAnswer;
 use super::principal::Principal;
-use super::table::{self, Queues, Roles, Row};
+use super::table::{self, Queues, Roles, Row, Time};
 use super::tokens::TokenTable;
 use super::who::{CALLER, Caller};
 use crate::listen::Peer;
@@ -30,7 +31,7 @@ pub(crate) struct Guard {
     tokens: Option<TokenTable>,
     /// None where certificates say nothing of who somebody is.
     certificates: Option<CertificateTable>,
-    audit: AuditLog,
+    audit: Arc<AuditLog>,
     /// Calls that look through queues, see [`LOOKS`].
     looks: Semaphore,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Guard {
 /// So many calls look through queues at a time, and the others wait for their
 /// turn: the store does one thing after the other, and submits and claims go
 /// between two of their steps.
-const LOOKS: usize = 8;
+pub(super) const LOOKS: usize = 8;
 
 /// How an edge tells that a call was refused.
 type Refuse = fn(&Error) -> Response;
@@ -52,7 +53,7 @@ impl Guard {
         Arc::new(Self {
             tokens,
             certificates,
-            audit,
+            audit: Arc::new(audit),
             looks: Semaphore::new(LOOKS),
         })
     }
@@ -74,12 +75,21 @@ impl Guard {
     }
 
     /// Answers when it is this call's turn, which counts as its own time.
-    async fn in_turn(&self, row: &Row, answer: impl Future<Output = Response>) -> Response {
+    async fn in_turn(
+        &self,
+        row: &Row,
+        principal: &Principal,
+        answer: impl Future<Output = Response>,
+    ) -> Response {
+        if !row.looks_through_queues() {
+            return answer.await;
+        }
         // Never closed: an error can not be.
-        let _turn = match row.looks_through_queues() {
-            true => self.looks.acquire().await.ok(),
-            false => None,
+        let _own_turn = match &principal.limits {
+            Some(limits) => limits.looks.acquire().await.ok(),
+            None => None,
         };
+        let _turn = self.looks.acquire().await.ok();
         answer.await
     }
 
@@ -108,9 +118,15 @@ impl Guard {
             Some(Err(error)) => return refuse(&error),
             permit => permit.and_then(Result::ok),
         };
-        let caller = Arc::new(Caller::new(principal, peer, permit));
+        let caller = Arc::new(Caller::new(principal, peer));
+        let unanswered = row
+            .is_audited()
+            .then(|| Unanswered::new(&self.audit, row.call, &caller));
         let answer = match allowed(row, &caller.principal) {
-            Ok(()) => run(row, &caller, self.in_turn(row, next.run(request))).await,
+            Ok(()) => {
+                let answer = self.in_turn(row, &caller.principal, next.run(request));
+                run(row, &caller, answer).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = &answer {
@@ -121,7 +137,16 @@ impl Guard {
         } else if row.is_audited() {
             self.audit.made(row.call, &caller).await;
         }
-        answer.unwrap_or_else(|error| refuse(&error))
+        if let Some(unanswered) = unanswered {
+            unanswered.tell_no_more();
+        }
+        match answer {
+            Ok(answer) if row.time == Time::Open && caller.principal.authenticated => {
+                answer.map(|body| Body::new(OpenAnswer::new(body, &caller.principal, permit)))
+            }
+            Ok(answer) => answer,
+            Err(error) => refuse(&error),
+        }
     }
 }
 

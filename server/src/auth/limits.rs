@@ -27,7 +27,12 @@ pub(super) struct Limits {
     rate: Option<DefaultDirectRateLimiter>,
     in_flight: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    /// Calls that look through queues at a time, so that others have turns, too.
+    pub(super) looks: Semaphore,
 }
+
+/// Half of what the server does of them.
+const LOOKS: usize = super::guard::LOOKS / 2;
 
 impl Limits {
     pub(super) fn new(limits: CallLimits) -> Self {
@@ -37,6 +42,7 @@ impl Limits {
             rate: rate.map(|rate| RateLimiter::direct(Quota::per_second(rate))),
             in_flight: Arc::new(Semaphore::new(limits.in_flight)),
             streams: Arc::new(Semaphore::new(limits.streams)),
+            looks: Semaphore::new(LOOKS),
         }
     }
 

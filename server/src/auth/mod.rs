@@ -10,6 +10,7 @@ mod certificates;
 mod guard;
 mod limits;
 mod narrow;
+mod open_answer;
 mod principal;
 mod table;
 mod tokens;

@@ -9,7 +9,8 @@ macro_rules! add {
     };
 }
 
-/// The numbers of these queues, summed up anew.
+/// The numbers of these queues, summed up anew; health and workers are still
+/// of all.
 pub(crate) fn metrics(
     message: proto::StreamMetricsResponse,
     scope: &QueueScope,

@@ -52,6 +52,9 @@ impl TokenTable {
             limits,
             known: Arc::default(),
         };
+        if let Some(path) = &table.file {
+            admin_file::make_sure_of(path)?;
+        }
         table.read_file()?;
         Ok(table)
     }
@@ -94,7 +97,7 @@ impl TokenTable {
         let Some(path) = &self.file else {
             return Ok(());
         };
-        let texts = admin_file::read_or_create(path)?;
+        let texts = admin_file::read(path)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut known.admins);
         for text in texts {

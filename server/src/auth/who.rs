@@ -4,15 +4,12 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::stream::{BoxStream, StreamExt};
 use jobflow::{
     AuditEvent, Code, Error, Filter, JobId, JobQueue, QueueName, QueueScope, Result, proto,
 };
-use tokio::sync::OwnedSemaphorePermit;
-use tonic::Status;
 
 use super::principal::Principal;
-use crate::{grpc, request_id};
+use crate::request_id;
 
 tokio::task_local! {
     pub(super) static CALLER: Arc<Caller>;
@@ -28,19 +25,12 @@ pub(crate) struct Caller {
     asked: AtomicBool,
     /// The error that it was answered with.
     failed: Mutex<Option<Code>>,
-    /// Counts the call for as long as it lasts.
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Caller {
-    pub(super) fn new(
-        principal: Arc<Principal>,
-        peer: Option<IpAddr>,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(super) fn new(principal: Arc<Principal>, peer: Option<IpAddr>) -> Self {
         Self {
             failed: Mutex::default(),
-            permit: Mutex::new(permit),
             principal,
             peer,
             target: Mutex::default(),
@@ -76,7 +66,7 @@ impl Caller {
         matches!(*failed, Some(Code::RoleRequired | Code::QueueForbidden))
     }
 
-    fn target(&self) -> Option<String> {
+    pub(super) fn target(&self) -> Option<String> {
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         target.clone()
     }
@@ -157,33 +147,4 @@ pub(crate) fn shown(job: proto::Job) -> Result<proto::Job> {
     } else {
         job.hidden()
     })
-}
-
-/// A stream that ends when its caller's token does.
-pub(crate) fn while_allowed<T: Send + 'static>(
-    stream: BoxStream<'static, Result<T, Status>>,
-) -> Result<BoxStream<'static, Result<T, Status>>> {
-    let principal = principal()?;
-    if !principal.authenticated {
-        return Ok(stream);
-    }
-    let permit = {
-        let caller = caller()?;
-        let mut permit = caller.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        permit.take()
-    };
-    let ended = principal.ended.clone().cancelled_owned();
-    let stopped = principal.ended.clone();
-    let end = futures_util::stream::once(async move {
-        stopped
-            .is_cancelled()
-            .then(|| Err(grpc::status(&Error::TokenInvalid)))
-    });
-    let end = end.filter_map(|end| async { end });
-    // Counts as open until its reader has gone.
-    let counted = stream.map(move |message| {
-        let _held = &permit;
-        message
-    });
-    Ok(counted.take_until(ended).chain(end).boxed())
 }

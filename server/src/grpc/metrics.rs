@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use super::status::{self, reply};
 use super::watch::Messages;
 use crate::app::App;
-use crate::auth::{self, who};
+use crate::auth::who;
 use crate::metrics_hub::MetricsStream;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,8 +44,7 @@ impl MetricsService for Metrics {
 impl Metrics {
     /// Until the caller goes or an error, which is the last item.
     fn open(&self, interval: Duration) -> Result<Messages<proto::StreamMetricsResponse>> {
-        let scope = who::scope()?;
-        let stream = self.0.metrics.subscribe(interval)?;
+        let stream = self.0.metrics.subscribe(interval, who::scope()?)?;
         let next = |stream: Option<MetricsStream>| async {
             let mut stream = stream?;
             Some(match stream.next().await {
@@ -53,9 +52,7 @@ impl Metrics {
                 Err(error) => (Err(status::of(&error)), None),
             })
         };
-        let messages = stream::unfold(Some(stream), next)
-            .map(move |message| message.map(|message| auth::metrics(message, &scope)));
-        who::while_allowed(messages.boxed())
+        Ok(stream::unfold(Some(stream), next).boxed())
     }
 }
 

@@ -73,7 +73,7 @@ impl Jobs {
                 Err(error) => Some((Err(status::of(&error)), None)),
             }
         };
-        who::while_allowed(stream::unfold(Some(watch.await?), next).boxed())
+        Ok(stream::unfold(Some(watch.await?), next).boxed())
     }
 
     pub(super) async fn follow(
@@ -91,7 +91,7 @@ impl Jobs {
                 Err(error) => (Err(status::of(&error)), None),
             })
         };
-        who::while_allowed(stream::unfold(Some(stream.await?), next).boxed())
+        Ok(stream::unfold(Some(stream.await?), next).boxed())
     }
 }
 

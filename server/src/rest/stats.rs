@@ -51,13 +51,9 @@ struct Queue {
 }
 
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Json<Stats>, Problem> {
-    let seen = app.look().await?;
+    let seen = app.look().await?.narrowed(&who::scope()?);
     let health = judge(Ok(&seen), &app.pulses.reports());
-    let mut snapshot = seen.snapshot;
-    let scope = who::scope()?;
-    snapshot
-        .queues
-        .retain(|queue| scope.contains(queue.name.as_str()));
+    let snapshot = seen.snapshot;
     let all = numbers::all_queues(&snapshot.queues);
     let workers = numbers::worker_metrics(&snapshot.workers);
     Ok(Json(Stats {

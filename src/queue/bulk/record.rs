@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     BulkAction, BulkFailure, BulkOperation, BulkState, BulkTarget, KEPT, MAX_KEPT, NewBulk,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::job::{JobId, StoreTime};
 use crate::keys;
 use crate::partition::Partition;
@@ -152,7 +152,9 @@ impl Record {
 impl JobQueue {
     /// The record, and the end if it has one.
     pub(super) async fn read_bulk(&self, id: &str) -> Result<(Record, Option<End>)> {
-        let not_found = || Error::BulkOperationNotFound { id: id.to_owned() };
+        let not_found = || Error::BulkOperationNotFound {
+            id: quoted(id).to_owned(),
+        };
         let uuid = Uuid::try_parse(id).map_err(|_| not_found())?;
         let found = self.read_bulks(&[uuid]).await?;
         found.into_iter().next().flatten().ok_or_else(not_found)

@@ -1,7 +1,9 @@
 //! Who did what.
 
-use jobflow::testing::TestQueue;
-use jobflow::{NewJob, Role, proto};
+use std::time::Duration;
+
+use jobflow::testing::{TestQueue, TestRedis, fresh_namespace, wait_for};
+use jobflow::{JobQueue, NewJob, QueueConfig, Role, proto};
 
 use super::{Locked, with};
 
@@ -100,6 +102,48 @@ async fn who_did_what_to_which_job_is_listed() {
     );
     locked.server.stop().await.unwrap();
     queue.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_its_caller_breaks_off_is_told_all_the_same() {
+    let redis = TestRedis::start();
+    let queue = JobQueue::open(QueueConfig {
+        redis_url: redis.url(),
+        namespace: fresh_namespace(),
+        ..QueueConfig::default()
+    });
+    let queue = queue.unwrap();
+    let locked = Locked::over(&queue).await;
+    let operator = locked.token(Role::Operator, &[]).await;
+    let job = queue.submit(NewJob::new("k", "{}").unwrap()).await.unwrap();
+    let id = job.id.to_string();
+    let paused = redis.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    assert_eq!(paused.trim(), "OK");
+    let mut cancel = with(
+        &operator,
+        proto::CancelJobRequest {
+            id: id.clone(),
+            ..proto::CancelJobRequest::default()
+        },
+    );
+    cancel.set_timeout(Duration::from_millis(300));
+    let broken_off = locked.server.jobs().cancel_job(cancel).await;
+    assert!(broken_off.is_err(), "Redis does not answer");
+    let goes_on = redis.cli(&["CLIENT", "UNPAUSE"]);
+    assert_eq!(goes_on.trim(), "OK");
+    let told = async || {
+        let told = all_events(&locked).await;
+        let event = told.iter().find(|event| event.result == "BROKEN_OFF")?;
+        Some((
+            event.caller.clone(),
+            event.call.clone(),
+            event.target.clone(),
+        ))
+    };
+    let (caller, call, target) = wait_for("the call in the log", told).await;
+    assert_eq!((&*caller, &*call), ("the operator", "JobService/CancelJob"));
+    assert_eq!(target, format!("job {id}"));
+    locked.server.stop().await.unwrap();
 }
 
 #[tokio::test]

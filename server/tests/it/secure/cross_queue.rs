@@ -87,15 +87,36 @@ fn change(method: &str, id: String) -> Option<Vec<u8>> {
     })
 }
 
+async fn reaches_nothing_by_rest(locked: &Locked, token: &str, id: &str) {
+    let path = format!("/jobs/{id}");
+    let body = r#"{"name":"a","queue":"hidden"}"#;
+    for (method, path, body, status) in [
+        ("POST", "/jobs", body, 403),
+        ("GET", &*path, "", 404),
+        ("DELETE", &*path, "", 404),
+    ] {
+        let answer = locked.rest(method, path, Some(token), body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+    }
+    let stats = locked.rest("GET", "/stats", Some(token), "").await;
+    assert_eq!(stats.json()["counts"]["waiting"], 1, "{stats:?}");
+    assert_eq!(stats.json()["workers"]["alive"], 0, "{stats:?}");
+    assert!(!stats.body.contains("hidden"), "{stats:?}");
+}
+
 #[tokio::test]
 async fn a_token_for_one_queue_reaches_no_other() {
     let queue = TestQueue::new();
     let locked = Locked::over(&queue).await;
-    let job = NewJob::new("k", "\"hidden-payload\"").unwrap();
-    let job = queue.submit(job.queue("hidden").unwrap()).await.unwrap();
+    let submit = async |name: &str| {
+        let job = NewJob::new("k", "\"hidden-payload\"").unwrap();
+        queue.submit(job.queue(name).unwrap()).await.unwrap()
+    };
+    let job = submit("hidden").await;
     let id = job.id.to_string();
-    let mine = NewJob::new("k", "{}").unwrap().queue("mine").unwrap();
-    queue.submit(mine).await.unwrap();
+    submit("mine").await;
+    // Nobody serves this one, which makes the server unhealthy.
+    submit("hidden-too").await;
     queue.beat(&beat("tester", "hidden")).await.unwrap();
     let before = queue.get(job.id).await.unwrap();
     let token = locked.token(Role::Operator, &["mine", "mine-*"]).await;
@@ -133,22 +154,9 @@ async fn a_token_for_one_queue_reaches_no_other() {
     }
     assert!(tried.len() > 30, "{tried:?}");
 
-    let path = format!("/jobs/{id}");
-    let body = r#"{"name":"a","queue":"hidden"}"#;
-    for (method, path, body, status) in [
-        ("POST", "/jobs", body, 403),
-        ("GET", &*path, "", 404),
-        ("DELETE", &*path, "", 404),
-    ] {
-        let answer = locked.rest(method, path, Some(&token), body).await;
-        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-    }
-    let stats = locked.rest("GET", "/stats", Some(&token), "").await;
-    assert_eq!(stats.json()["counts"]["waiting"], 1, "{stats:?}");
-    assert!(!stats.body.contains("hidden"), "{stats:?}");
-
+    reaches_nothing_by_rest(&locked, &token, &id).await;
     assert_eq!(queue.get(job.id).await.unwrap(), before);
-    assert_eq!(locked.server.stored().await, 2);
+    assert_eq!(locked.server.stored().await, 3);
     locked.server.stop().await.unwrap();
     queue.close().await;
 }

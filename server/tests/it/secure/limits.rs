@@ -5,9 +5,13 @@ use std::time::Duration;
 use jobflow::testing::TestQueue;
 use jobflow::{Role, proto};
 use jobflow_server::{CallLimits, Config, ConnectionLimits};
+use proto::token_service_client::TokenServiceClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tonic::Response;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::{Locked, with};
 use crate::support::{Server, details};
@@ -90,6 +94,35 @@ async fn a_token_has_so_many_streams_and_gets_them_back() {
     timeout(PATIENCE, again)
         .await
         .expect("the streams are not given back");
+    locked.server.stop().await.unwrap();
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_watch_of_health_is_a_stream_as_others_are() {
+    let queue = TestQueue::new();
+    let limits = CallLimits {
+        rate: 0,
+        in_flight: 10,
+        streams: 1,
+    };
+    let locked = Locked::limited(&queue, limits).await;
+    let (id, token) = locked.issue(Role::Viewer, &[], None).await;
+    let watch = async || {
+        let request = with(&token, HealthCheckRequest::default());
+        let mut client = HealthClient::new(locked.server.channel());
+        client.watch(request).await.map(Response::into_inner)
+    };
+    let mut held = watch().await.unwrap();
+    assert!(held.message().await.unwrap().is_some());
+    let refused = watch().await.unwrap_err();
+    assert_eq!(details(&refused).0, "TOO_MANY_STREAMS");
+    let revoke = with(&locked.admin, proto::RevokeTokenRequest { id });
+    let mut tokens = TokenServiceClient::new(locked.server.channel());
+    tokens.revoke_token(revoke).await.unwrap();
+    let end = timeout(PATIENCE, held.message()).await;
+    let end = end.expect("the watch goes on").unwrap_err();
+    assert_eq!(details(&end).0, "TOKEN_INVALID");
     locked.server.stop().await.unwrap();
     queue.close().await;
 }

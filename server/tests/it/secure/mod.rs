@@ -12,8 +12,7 @@ mod tokens;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
-use jobflow::testing::TestQueue;
-use jobflow::{QueueScope, Role, TokenText, proto};
+use jobflow::{JobQueue, QueueScope, Role, TokenText, proto};
 use jobflow_server::{AuthMode, CallLimits, Config};
 use proto::token_service_client::TokenServiceClient;
 use tempfile::TempDir;
@@ -32,11 +31,11 @@ struct Locked {
 }
 
 impl Locked {
-    async fn over(queue: &TestQueue) -> Self {
+    async fn over(queue: &JobQueue) -> Self {
         Self::limited(queue, Config::default().calls).await
     }
 
-    async fn limited(queue: &TestQueue, calls: CallLimits) -> Self {
+    async fn limited(queue: &JobQueue, calls: CallLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("admin.token");
         let config = queue.config();
