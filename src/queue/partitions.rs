@@ -4,7 +4,7 @@
 //! that goes by an earlier one is told of it, see `prelude_submit.lua`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -106,10 +106,10 @@ impl Spreads {
 
     /// That of a queue; that of one which was never grown, where nothing is known.
     pub(crate) fn of(&self, queue: &QueueName) -> Arc<Spread> {
+        static NEVER_GROWN: LazyLock<Arc<Spread>> = LazyLock::new(Arc::default);
         let all = self.all();
-        all.get(queue)
-            .map(|known| Arc::clone(&known.spread))
-            .unwrap_or_default()
+        let spread = all.get(queue).map_or(&*NEVER_GROWN, |known| &known.spread);
+        Arc::clone(spread)
     }
 
     /// Takes in what somebody was told, unless a later one is known.

@@ -116,18 +116,18 @@ impl Core {
 
     /// Gives a job its id, and so its place as far as it is known.
     fn prepare(&self, job: NewJob) -> Prepared {
-        let placed_by = self.spreads.of(&job.queue).epoch;
+        let spread = self.spreads.of(&job.queue);
         let (fresh, id) = match job.id {
             Some(id) => (false, id),
-            None => (true, JobId::generate_in(&self.place_of(&job))),
+            None => (true, JobId::generate_in(&self.place_of(&job, &spread))),
         };
         Prepared {
             fresh,
             id,
             sent: false,
             bound: false,
-            placed_by,
-            job,
+            placed_by: spread.epoch,
+            job: Box::new(job),
         }
     }
 }
@@ -170,7 +170,8 @@ pub(crate) struct Prepared {
     placed_by: u64,
     /// Its key is held where it goes, by an earlier spread of the queue.
     bound: bool,
-    job: NewJob,
+    /// Boxed, as it is handed on several times and large.
+    job: Box<NewJob>,
 }
 
 impl Prepared {

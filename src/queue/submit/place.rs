@@ -6,6 +6,7 @@
 //! job goes there, as if the queue had not changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -23,8 +24,7 @@ type Looks = BTreeMap<Partition, Vec<(usize, String)>>;
 
 impl Core {
     /// Where a job goes by what is known of its queue.
-    pub(super) fn place_of(&self, job: &NewJob) -> Partition {
-        let spread = self.spreads.of(&job.queue);
+    pub(super) fn place_of(&self, job: &NewJob, spread: &Spread) -> Partition {
         let number = if spread.count == 1 {
             0
         } else {
@@ -47,8 +47,18 @@ impl Core {
 /// Finds a place for each job that has no verdict yet, by what is known now.
 pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Verdicts) {
     let mut looks = Looks::new();
+    // Of the job before, as most are of one queue.
+    let mut known: Option<(QueueName, Arc<Spread>)> = None;
     for (at, job) in jobs.iter_mut().enumerate() {
-        let mut spread = core.spreads.of(&job.job.queue);
+        let queue = &job.job.queue;
+        let mut spread = match &known {
+            Some((of, spread)) if of == queue => Arc::clone(spread),
+            _ => {
+                let spread = core.spreads.of(queue);
+                known = Some((queue.clone(), Arc::clone(&spread)));
+                spread
+            }
+        };
         job.bound = false;
         if verdicts[at].is_some() || spread.epoch == 0 && job.id.partition() == 0 {
             continue;
@@ -70,6 +80,7 @@ pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Ver
             // This process may not know yet how the queue is spread.
             let checked = core.read_spread(&job.job.queue).await.and_then(|now| {
                 spread = now;
+                known = None;
                 check_own_id(job, &spread, entry.as_deref())
             });
             if let Err(error) = checked {
