@@ -22,7 +22,7 @@ use crate::keys;
 use crate::queue::{JobQueue, QueueConfig};
 use crate::redis::RedisAccess;
 
-pub use cluster::{MASTERS, TestCluster, key_of, key_of_part, server_of, start_tls_cluster};
+pub use cluster::{MASTERS, TestCluster, id_in, key_of, key_of_part, server_of, start_tls_cluster};
 pub use faults::{Fault, FaultyRedis};
 pub use lost::LostMaster;
 pub use redis::{TestRedis, redis_server};

@@ -1,4 +1,4 @@
--- ring: tell a waiting worker which further partitions of a queue may have work.
+-- ring: tell a waiting worker which partitions of a queue may have work.
 -- KEYS     1 bell
 -- ARGV     1.. numbers of partitions
 -- RETURNS  nothing

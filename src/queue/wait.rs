@@ -61,7 +61,7 @@ pub struct Waiter {
 #[derive(Debug, Clone)]
 enum Wake {
     First(QueueName),
-    /// The numbers in it are those of partitions.
+    /// The numbers in it are those of partitions, mostly further ones.
     Further(QueueName),
 }
 
@@ -108,7 +108,8 @@ impl Waiter {
     /// Returns when there may be work, when `at_most` or 2 s have passed, or
     /// when `interrupt` resolves, whichever is first. Tells where it may be.
     ///
-    /// Call it with a free slot only: it takes the wake-up from others.
+    /// Call it with a free slot only: it takes the wake-up from others. Who does not
+    /// come to what it tells passes it on, see [`JobQueue::pass_on`].
     ///
     /// # Errors
     /// Any fault of the store; the next call connects anew.

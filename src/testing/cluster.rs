@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::{PATIENCE, TestAuthority, TestRedis, guard};
-use crate::job::QueueName;
+use crate::job::{JobId, QueueName};
 use crate::keys::QueueKeys;
 use crate::partition::Partition;
 use crate::queue::JobQueue;
@@ -277,6 +277,12 @@ pub fn key_of_part(queue: &JobQueue, part: &Partition) -> String {
     QueueKeys::new(&queue.config().namespace, part)
         .config()
         .to_owned()
+}
+
+/// An id of a job that goes to this partition.
+#[must_use]
+pub fn id_in(part: &Partition) -> JobId {
+    JobId::generate_in(part)
 }
 
 /// The URL of the server that has a key: of the one that owns its slot, where

@@ -1,7 +1,7 @@
 //! A queue over a cluster of which one master goes.
 
-use super::{MASTERS, TestCluster, fresh_namespace, key_of, key_of_part, namespace_key};
-use crate::job::{JobId, QueueName};
+use super::{MASTERS, TestCluster, fresh_namespace, id_in, key_of, key_of_part, namespace_key};
+use crate::job::QueueName;
 use crate::new_job::NewJob;
 use crate::partition::Partition;
 use crate::queue::{JobQueue, QueueConfig, SettingsChange};
@@ -87,7 +87,7 @@ impl LostMaster {
     #[must_use]
     pub fn job_in(&self, part: &Partition, kind: &str) -> NewJob {
         let job = NewJob::new(kind, "{}").and_then(|job| job.queue(&self.name));
-        let job = job.and_then(|job| job.id(JobId::generate_in(part)));
+        let job = job.and_then(|job| job.id(id_in(part)));
         job.expect("a valid job")
     }
 }

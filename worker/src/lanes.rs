@@ -44,6 +44,8 @@ struct Lane {
     due: Option<Instant>,
     /// When it is asked though nobody tells of work; not worth ending a wait for.
     look: Instant,
+    /// This worker was told of work there, which nobody else was, and did not ask yet.
+    told: bool,
 }
 
 impl Lane {
@@ -54,7 +56,12 @@ impl Lane {
             of,
             due: None,
             look,
+            told: false,
         }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        (self.due, self.told) = (Some(now), true);
     }
 
     fn is_ripe(&self, now: Instant) -> bool {
@@ -158,14 +165,19 @@ impl Lanes {
         self.state().lanes.len()
     }
 
-    /// It may have more at once.
+    /// It may have more at once; others were told of that.
     pub(crate) fn has_more(&self, part: &Partition) {
-        self.set(part, |lane| lane.due = Some(Instant::now()));
+        self.set(part, |lane| {
+            (lane.due, lane.told) = (Some(Instant::now()), false);
+        });
     }
 
     /// It has nothing until then, as far as it told.
     pub(crate) fn is_empty_until(&self, part: &Partition, due: Option<Instant>) {
-        self.set(part, |lane| lane.asked(due));
+        self.set(part, |lane| {
+            lane.asked(due);
+            lane.told = false;
+        });
     }
 
     /// It could not be asked.
@@ -188,14 +200,19 @@ impl Lanes {
             Woken::Nowhere => {}
             Woken::Anywhere => {
                 let lanes = state.lanes.iter_mut();
-                lanes.for_each(|lane| lane.due = Some(now));
+                lanes.for_each(|lane| lane.hear(now));
             }
             Woken::In(parts) => {
                 for part in parts {
                     match state.lanes.iter_mut().find(|lane| lane.part == *part) {
-                        Some(lane) => lane.due = Some(now),
+                        Some(lane) => lane.hear(now),
                         // The queue has grown.
-                        None => state.known_until = now,
+                        None => {
+                            let mut lane = Lane::new(part.clone(), u32::from(part.number()) + 1);
+                            lane.hear(now);
+                            state.lanes.push(lane);
+                            state.known_until = now;
+                        }
                     }
                 }
             }
@@ -209,10 +226,24 @@ impl Lanes {
             self.heard(&Woken::In(parts));
         }
     }
+
+    /// What others have to be told of, as this worker does not come to it now: what
+    /// it alone was told of. Says so once.
+    pub(crate) fn pass_on(&self) -> Vec<Partition> {
+        let mut state = self.state();
+        let told = state.lanes.iter_mut().filter(|lane| lane.told);
+        told.map(|lane| {
+            lane.told = false;
+            lane.part.clone()
+        })
+        .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use jobflow::JobId;
+
     use super::*;
 
     fn lanes() -> Lanes {
@@ -233,6 +264,26 @@ mod tests {
         assert_eq!(lanes.ripe(7), [video]);
         lanes.heard(&Woken::Anywhere);
         assert_eq!(lanes.ripe(0).len(), 2);
+    }
+
+    #[test]
+    fn what_was_told_and_is_not_asked_is_passed_on_once() {
+        let lanes = lanes();
+        let [mail, video] = <[Partition; 2]>::try_from(lanes.ripe(0)).unwrap();
+        assert_eq!(lanes.pass_on(), []);
+        lanes.heard(&Woken::Anywhere);
+        lanes.is_empty_until(&mail, None);
+        lanes.rest(&video);
+        assert_eq!(lanes.pass_on(), std::slice::from_ref(&video));
+        assert_eq!(lanes.pass_on(), []);
+        lanes.heard(&Woken::In(vec![mail.clone()]));
+        lanes.has_more(&mail);
+        assert_eq!(lanes.pass_on(), []);
+        // Of a queue that has grown.
+        let further = Partition::of(mail.queue(), JobId::from_slice(&[0x3f; 16]).unwrap());
+        assert_ne!(further, mail);
+        lanes.heard_beside(&mail, Woken::In(vec![mail.clone(), further.clone()]));
+        assert_eq!(lanes.pass_on(), [further]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Claimer {
         loop {
             let next = if claims.is_empty() {
                 let Some(slots) = self.free_slots(&stop).await else {
-                    return;
+                    return self.pass_on().await;
                 };
                 match left {
                     Round::Drained(due) => {
@@ -160,6 +160,9 @@ impl Claimer {
     /// may claim; none after the stop.
     async fn free_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
         loop {
+            if self.crew.posture.is_quiet() {
+                self.pass_on().await;
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
@@ -231,6 +234,7 @@ impl Claimer {
         for part in &ripe {
             let claim = self.claim(part, &slots);
             if claim.limit == 0 {
+                self.pass_on().await;
                 return Ok(Round::More);
             }
             jobflow::failpoint!("claims.ask");
@@ -302,7 +306,8 @@ impl Claimer {
             return Ok(Round::More);
         };
         if self.lease < LEASE_TO_WAIT_WITH {
-            waiter.wait(at_most, interrupt).await?;
+            let woken = waiter.wait(at_most, interrupt).await?;
+            self.lanes.heard(&woken);
             return Ok(Round::More);
         }
         let claim = self.claim(&only, &slots);
@@ -312,6 +317,15 @@ impl Claimer {
         self.lanes.heard_beside(&only, woken);
         self.lanes.look(&self.queue).await;
         Ok(self.left())
+    }
+
+    /// A wake-up goes to one worker. What this one was told of and does not come to,
+    /// because it is full, quiet or about to end, another one has to be told of.
+    async fn pass_on(&self) {
+        let told = self.lanes.pass_on();
+        if !told.is_empty() {
+            self.queue.pass_on(&told).await;
+        }
     }
 
     /// Where workers wait there is nobody now; the jobs of other lanes go on.

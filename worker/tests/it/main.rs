@@ -18,6 +18,7 @@ mod http;
 mod leases;
 mod outcomes;
 mod partitions;
+mod passed_on;
 mod report;
 mod seal;
 mod shutdown;
