@@ -127,6 +127,12 @@ impl Process {
         })
     }
 
+    /// The time on a processor that it has had, in ticks of the system.
+    pub(crate) fn cpu_ticks(&self) -> Result<u64> {
+        let id = self.child.id().context("it has ended")?;
+        cpu_ticks(&id.to_string())
+    }
+
     /// Memory that is in use, in MB; `None` where the system does not tell.
     pub(crate) fn resident_mb(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
@@ -134,6 +140,20 @@ impl Process {
         let kilobytes: f64 = line?.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some((kilobytes / 102.4).round() / 10.0)
     }
+}
+
+/// The time on a processor that this program has had, in ticks of the system.
+pub(crate) fn own_cpu_ticks() -> Result<u64> {
+    cpu_ticks("self")
+}
+
+fn cpu_ticks(process: &str) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, the second field, may hold spaces, but nothing after it does.
+    let (_, fields) = stat.rsplit_once(')').context("an odd /proc/*/stat")?;
+    let mut times = fields.split_ascii_whitespace().skip(11).take(2);
+    let mut time = || -> Result<u64> { Ok(times.next().context("no time")?.parse()?) };
+    Ok(time()? + time()?)
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {

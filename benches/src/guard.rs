@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::bulk;
+use crate::children::{Process, own_cpu_ticks};
 use crate::drain;
+use crate::grpc;
 use crate::idle::{Idle, Program};
-use crate::setting::{job, median, number, print, queue, say};
+use crate::setting::{config, job, median, number, print, queue, say};
 use crate::store::{Store, Usage};
 
 const ROUNDS: usize = 9;
@@ -29,6 +31,8 @@ const SINGLE_CALLS: usize = 2_500;
 const CHUNK: usize = 20;
 const MEMORY_JOBS: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(20);
+const SERVER_CALLS: usize = 60_000;
+const IN_FLIGHT: usize = 64;
 
 /// Known work of the same sort as a script of the queue does: some small calls,
 /// new fields of a hash and new members of a sorted set. Its commands are used
@@ -56,7 +60,7 @@ const OWN_COMMANDS: [&str; 11] = [
 ];
 
 /// A figure's name, and by which part it may be worse than recorded.
-const MARGINS: [(&str, f64); 9] = [
+const MARGINS: [(&str, f64); 10] = [
     ("submit_bulk_cost", 0.15),
     ("submit_bulk_commands", 0.03),
     ("submit_single_cost", 0.25),
@@ -65,6 +69,7 @@ const MARGINS: [(&str, f64); 9] = [
     // How many jobs share a call depends on how fast the worker is.
     ("drain_commands", 0.10),
     ("bytes_per_waiting_job", 0.03),
+    ("server_cpu_per_call", 0.20),
     ("idle_worker_commands_per_s", 0.25),
     ("idle_server_commands_per_s", 0.25),
 ];
@@ -112,6 +117,12 @@ async fn measure() -> Result<Figures> {
     store.clear().await?;
     let bytes = bytes_per_waiting_job(&mut store).await?;
     figures.insert("bytes_per_waiting_job".to_owned(), bytes);
+    store.clear().await?;
+    say("server_cpu_per_call");
+    figures.insert(
+        "server_cpu_per_call".to_owned(),
+        server_cpu_per_call().await?,
+    );
     for (name, program) in [
         ("idle_worker_commands_per_s", Program::Worker),
         ("idle_server_commands_per_s", Program::Server),
@@ -232,6 +243,19 @@ async fn fill(queue: &JobQueue, n: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Of unary calls of `SubmitJob`, in units of what they take on this side: it
+/// does the same work of HTTP/2, and stays as it is when the server changes.
+async fn server_cpu_per_call() -> Result<f64> {
+    let server = Process::server(&config("guard")?).await?;
+    let channels = grpc::channels(&server.address, grpc::CHANNELS).await?;
+    grpc::unary_calls(&channels, 5_000, IN_FLIGHT).await?;
+    let (theirs, ours) = (server.cpu_ticks()?, own_cpu_ticks()?);
+    grpc::unary_calls(&channels, SERVER_CALLS, IN_FLIGHT).await?;
+    let (theirs, ours) = (server.cpu_ticks()? - theirs, own_cpu_ticks()? - ours);
+    ensure!(ours > 0, "no time has passed on this side");
+    Ok(number(theirs) / number(ours))
 }
 
 fn recorded(figures: &Figures) -> Result<String> {

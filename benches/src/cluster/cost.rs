@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jobflow::testing::{MASTERS, TestCluster, TestRedis, fresh_namespace};
 use jobflow::{JobQueue, NewJob, Outcome, QueueConfig, QueueName};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::queue_of_each;
-use crate::setting::{PAYLOAD, number, print, rounded, say};
+use crate::setting::{PAYLOAD, median, number, print, rounded, say};
 
 /// Jobs of a call. In calls of any number the speed of this program would
 /// decide how many jobs share one.
@@ -27,70 +27,98 @@ pub(super) struct Used {
     bytes: f64,
 }
 
-/// Submits and runs so many jobs in a queue of each master, and in the one
-/// queue of a single server, by turns: each server has the same to do.
-pub(super) async fn run(jobs: usize) -> Result<()> {
-    // The servers of both have a replica, as that costs, too.
-    let started = spawn_blocking(|| {
-        let single = TestRedis::start();
-        let replica = single.start_replica();
-        (TestCluster::start(), single, replica)
-    });
-    let (cluster, single, _replica) = started.await?;
-    let open = |url: String| {
-        JobQueue::open(QueueConfig {
-            redis_url: url,
-            namespace: fresh_namespace(),
-            ..QueueConfig::default()
+impl Used {
+    fn line(&self) -> Value {
+        json!({
+            "commands_per_job": rounded(self.commands), "micros_per_job": rounded(self.micros),
+            "bytes_per_job": rounded(self.bytes),
         })
-    };
+    }
+}
+
+/// Submits and runs so many jobs in a queue of each master, in the one queue of
+/// a single server, and in one of each of as many single servers, by turns.
+///
+/// A server that others take turns with finds its caches emptied by them, when
+/// all are on one machine: the single servers side by side tell what of the
+/// difference is that, and what the cluster itself costs.
+pub(super) async fn run(jobs: usize) -> Result<()> {
+    // All have a replica, as that costs, too.
+    let started = spawn_blocking(|| {
+        let singles: Vec<_> = (0..MASTERS).map(|_| TestRedis::start()).collect();
+        let replicas: Vec<_> = singles.iter().map(TestRedis::start_replica).collect();
+        (TestCluster::start(), singles, replicas)
+    });
+    let (cluster, singles, _replicas) = started.await?;
+    let masters: Vec<_> = cluster.servers().iter().take(MASTERS).collect();
+    let singles: Vec<_> = singles.iter().collect();
+    let mut rounds = [const { Vec::new() }; 3];
     let mut shares = vec![0.0; MASTERS];
-    let (mut on_cluster, mut on_single) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let queue = open(cluster.servers()[0].url())?;
+        let queue = open(masters[0])?;
         let queues = queue_of_each(&cluster, &queue, MASTERS)?;
-        let names: Vec<_> = queues.into_iter().map(|(name, _)| name).collect();
-        let masters: Vec<_> = cluster.servers().iter().take(MASTERS).collect();
-        let used = measure(&queue, &names, &masters, jobs).await?;
+        let parts: Vec<_> = queues
+            .into_iter()
+            .map(|(name, _)| (queue.clone(), name))
+            .collect();
+        let used = measure(&parts, &masters, jobs).await?;
         let total: f64 = used.iter().map(|used| used.micros).sum();
         for (share, used) in shares.iter_mut().zip(&used) {
             *share += used.micros / total / number(ROUNDS as u64);
         }
-        on_cluster.push(per_job(&used, jobs * MASTERS));
-        let queue = open(single.url())?;
-        let used = measure(&queue, &names[..1], &[&single], jobs).await?;
-        on_single.push(per_job(&used, jobs));
+        rounds[0].push(per_job(&used, jobs * MASTERS));
+        let parts: jobflow::Result<Vec<_>> = singles
+            .iter()
+            .zip(parts)
+            .map(|(server, (_, name))| Ok((open(server)?, name)))
+            .collect();
+        let parts = parts?;
+        let used = measure(&parts[..1], &singles[..1], jobs).await?;
+        rounds[1].push(per_job(&used, jobs));
+        let used = measure(&parts, &singles, jobs).await?;
+        rounds[2].push(per_job(&used, jobs * MASTERS));
     }
-    let middle = |all: &[Used], what: fn(&Used) -> f64| {
-        rounded(crate::setting::median(
-            &all.iter().map(what).collect::<Vec<_>>(),
-        ))
-    };
-    let figures = |all: &[Used]| {
-        let commands = middle(all, |used| used.commands);
-        let micros = middle(all, |used| used.micros);
-        (commands, micros, middle(all, |used| used.bytes))
-    };
-    let (commands, micros, bytes) = figures(&on_cluster);
-    let (commands_single, micros_single, bytes_single) = figures(&on_single);
+    let [cluster, single, apart] = rounds.map(|of| middle(&of));
     let shares: Vec<_> = shares.into_iter().map(rounded).collect();
     print(&json!({
         "mode": "cluster-cost", "n": jobs, "rounds": ROUNDS, "batch": BATCH,
-        "commands_per_job": commands, "micros_per_job": micros,
-        "bytes_per_job": bytes, "bytes_per_job_single": bytes_single,
-        "commands_per_job_single": commands_single, "micros_per_job_single": micros_single,
+        "cluster": cluster.line(), "single": single.line(), "singles_by_turns": apart.line(),
         "share_of_each_master": shares,
     }));
     say(&format!(
-        "cluster {commands} commands and {micros} µs a job, single server {commands_single} and \
-         {micros_single}; shares {shares:?}"
+        "commands and µs a job: cluster {:.3} and {:.2}, a single server {:.3} and {:.2}, \
+         {MASTERS} by turns {:.3} and {:.2}; shares {shares:?}",
+        cluster.commands,
+        cluster.micros,
+        single.commands,
+        single.micros,
+        apart.commands,
+        apart.micros,
     ));
     Ok(())
 }
 
+fn open(server: &TestRedis) -> jobflow::Result<JobQueue> {
+    JobQueue::open(QueueConfig {
+        redis_url: server.url(),
+        namespace: fresh_namespace(),
+        ..QueueConfig::default()
+    })
+}
+
+/// The median of each.
+fn middle(rounds: &[Used]) -> Used {
+    let of = |what: fn(&Used) -> f64| median(&rounds.iter().map(what).collect::<Vec<_>>());
+    Used {
+        commands: of(|used| used.commands),
+        micros: of(|used| used.micros),
+        bytes: of(|used| used.bytes),
+    }
+}
+
+/// So many jobs in each of these queues, a call for one after the other.
 pub(super) async fn measure(
-    queue: &JobQueue,
-    names: &[QueueName],
+    parts: &[(JobQueue, QueueName)],
     servers: &[&TestRedis],
     jobs: usize,
 ) -> Result<Vec<Used>> {
@@ -98,8 +126,8 @@ pub(super) async fn measure(
         let reset = server.cli(&["CONFIG", "RESETSTAT"]);
         ensure!(reset.trim() == "OK", "the statistics can not be reset");
     }
-    let calls = (0..jobs.div_ceil(BATCH)).flat_map(|_| names);
-    for name in calls {
+    let calls = (0..jobs.div_ceil(BATCH)).flat_map(|_| parts);
+    for (queue, name) in calls {
         let batch: jobflow::Result<Vec<_>> = (0..BATCH)
             .map(|_| NewJob::new("noop", PAYLOAD)?.queue(name))
             .collect();
@@ -107,7 +135,7 @@ pub(super) async fn measure(
             submitted?;
         }
     }
-    for name in names {
+    for (queue, name) in parts {
         loop {
             let claimed = queue.claim(name, BATCH, LEASE, "bench").await?.jobs;
             if claimed.is_empty() {

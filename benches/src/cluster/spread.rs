@@ -55,7 +55,7 @@ pub(super) async fn shares(jobs: usize, partitions: u8) -> Result<()> {
     let cluster = spawn_blocking(TestCluster::start).await?;
     let queue = spread_queue(&cluster, partitions).await?;
     let masters: Vec<_> = cluster.servers().iter().take(MASTERS).collect();
-    let used = measure(&queue, &[QueueName::default()], &masters, jobs).await?;
+    let used = measure(&[(queue.clone(), QueueName::default())], &masters, jobs).await?;
     let total: f64 = used.iter().map(|used| used.micros).sum();
     let shares: Vec<_> = used
         .iter()
