@@ -40,14 +40,8 @@ async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
     let (queue, name) = (lost.queue.clone(), lost.name.clone());
     lost.kill_replicas();
     lost.cluster.server(lost.server).kill();
-    let (mut stored, mut refused) = (1, 0);
-    while stored < 1_000 {
-        match queue.submit(of(&name)).await {
-            Ok(_) => stored += 1,
-            Err(Error::StoreUnavailable) => refused += 1,
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let refused = store(&lost, 999, &Error::StoreUnavailable).await;
+    let stored = 1_000;
     // Each partition that has gone is tried once a second.
     assert!(refused < 100, "{refused} refused");
     let snapshot = queue.queue(&name).await.unwrap();
@@ -68,6 +62,33 @@ async fn a_queue_goes_on_without_the_partitions_of_a_lost_master() {
         assert_eq!((count.count, count.complete), (stored, false), "{filter}");
     }
     assert_eq!(run_all(&queue, &name).await as u64, stored);
+}
+
+/// Stores so many jobs that nothing binds to a partition. Returns how many more were
+/// refused like this.
+async fn store(lost: &LostMaster, jobs: usize, like: &Error) -> usize {
+    let (mut stored, mut refused) = (0, 0);
+    while stored < jobs {
+        match lost.queue.submit(of(&lost.name)).await {
+            Ok(_) => stored += 1,
+            Err(error) if error == *like => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    refused
+}
+
+#[tokio::test]
+async fn new_jobs_go_elsewhere_while_a_master_takes_no_writes() {
+    let lost = LostMaster::start("noop").await;
+    let at = &lost.cluster.servers()[lost.server];
+    let set = |replicas| at.cli(&["CONFIG", "SET", "min-replicas-to-write", replicas]);
+    assert_eq!(set("9").trim(), "OK");
+    let refused = store(&lost, 1_000, &Error::StoreReadOnly).await;
+    assert!((1..100).contains(&refused), "{refused} refused");
+    assert_eq!(set("0").trim(), "OK");
+    assert_eq!(run_all(&lost.queue, &lost.name).await, 1_001);
+    assert_sound(&lost.queue).await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::job::{JobId, QueueName};
 use crate::lua::MAX_JOBS;
 use crate::partition::Partition;
 use crate::queue::Core;
+use crate::queue::reach::is_out_of_reach;
 
 /// The most bytes of payloads in one call, so that one batch of large payloads
 /// does not hold up everybody else.
@@ -92,7 +93,7 @@ fn note(core: &Core, chunk: Chunk, answer: Result<Answer>, verdicts: &mut Verdic
         }
         Ok(Answer::Moved) => {}
         Err(error) => {
-            if error == Error::StoreUnavailable {
+            if is_out_of_reach(&error) {
                 core.spreads.avoid(&chunk.queue);
             }
             for at in chunk.places {
