@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
 use jobflow::{
-    BulkAction, BulkOperation, BulkState, BulkTarget, Error, Filter, JobId, JobQueue, ListRequest,
-    NewJob, Partition, QueueName,
+    BulkAction, BulkOperation, BulkState, BulkTarget, Error, Filter, JobId, JobQueue, JobState,
+    ListRequest, NewBulk, NewJob, Partition, QueueName,
 };
 
 use tokio::time::timeout;
@@ -156,6 +156,50 @@ async fn a_pause_holds_where_it_can_and_events_are_heard_from_there() {
     assert_eq!(run_all(&queue, &name).await, 0);
     queue.resume(&name, None).await.unwrap();
     assert_eq!(run_all(&queue, &name).await, 2);
+    assert_sound(&queue).await;
+}
+
+#[tokio::test]
+async fn a_slow_bulk_operation_comes_back_while_others_have_work() {
+    // It comes first to one of those that go, and then to one with work for longer
+    // than anybody here waits.
+    let mut lost = loop {
+        let lost = LostMaster::start("noop").await;
+        if lost.gone[0] < lost.well[lost.well.len() - 1] {
+            break lost;
+        }
+    };
+    let queue = lost.queue.clone();
+    run_all(&queue, &lost.name).await;
+    let away = queue.submit(lost.job_in(&lost.gone[0], "noop")).await;
+    let away = away.unwrap().id;
+    let (rate, long) = (10.0, 400_u32);
+    assert!(f64::from(long) / rate > 1.5 * PATIENCE.as_secs_f64());
+    let last = lost.well.last().unwrap();
+    let jobs = (0..long).map(|_| lost.job_in(last, "noop"));
+    for submitted in queue.submit_batch(jobs.collect()).await {
+        submitted.unwrap();
+    }
+    lost.fall_silent();
+    let _runner = runner(&queue);
+    let slow = NewBulk {
+        rate,
+        ..bulk(BulkAction::Cancel, meant("kind = noop"))
+    };
+    let id = queue.start_bulk(slow).await.unwrap().id;
+    wait_for("the first jobs of the others", async || {
+        (queue.get_bulk(&id).await.unwrap().changed > 0).then_some(())
+    })
+    .await;
+    lost.cluster.servers()[lost.server].thaw();
+    wait_for("the job where the master is back", async || {
+        let job = queue.get(away).await.ok()?;
+        (job.state == JobState::Cancelled).then_some(())
+    })
+    .await;
+    let stopped = queue.stop_bulk(&id).await.unwrap();
+    assert_eq!(stopped.state, BulkState::Stopped);
+    assert!(stopped.changed < long.into(), "{}", stopped.changed);
     assert_sound(&queue).await;
 }
 

@@ -2,8 +2,8 @@
 //! next jobs, and has one script change them and move it on; that script does
 //! nothing when somebody else has moved it on before.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::record::Record;
 use super::{BulkOperation, BulkState};
@@ -23,6 +23,8 @@ use crate::state::JobState;
 const END: &str = "end";
 /// Steps a second of an operation that has a rate.
 const STEPS_A_SECOND: f64 = 5.0;
+/// How long a server that could not be reached is not asked again.
+const REST: Duration = Duration::from_secs(1);
 
 /// An operation as one server runs it.
 pub(crate) struct BulkRun {
@@ -31,9 +33,11 @@ pub(crate) struct BulkRun {
     change: Change,
     /// Of one by filter.
     plan: Option<Plan>,
-    /// Partitions that are left; the last is gone through now.
-    left: Vec<Partition>,
-    reach: Reach,
+    /// Partitions that are left, in the order in which they have their turns: one that
+    /// is back must not wait until all others are done.
+    left: VecDeque<Partition>,
+    /// What is out of reach, and since when this was found out.
+    reach: (Instant, Reach),
     /// How many of them could not be reached since the last that could.
     missed: usize,
 }
@@ -64,16 +68,15 @@ impl JobQueue {
             };
             Some(Plan::new(&filter, Order::Stored)?.reading(times))
         };
-        let mut left = Vec::new();
-        for queue in record.queues.iter().rev() {
-            left.push(Partition::parse(queue)?);
-        }
+        let queues = record.queues.iter();
+        let left = queues.map(|queue| Partition::parse(queue));
+        let left = left.collect::<Result<_>>()?;
         Ok(BulkRun {
             id: id.to_owned(),
             change: action.change(&record.reason),
             plan,
             left,
-            reach: Reach::default(),
+            reach: (Instant::now(), Reach::default()),
             missed: 0,
             record,
         })
@@ -132,7 +135,7 @@ impl BulkRun {
         if end.is_some() {
             return Ok(Stepped::Over);
         }
-        let Some(name) = self.left.last().cloned() else {
+        let Some(name) = self.left.front().cloned() else {
             let operation = queue.get_bulk(&self.id).await?;
             if !operation.unreachable.is_empty() {
                 // What it has done there has to be known for its end.
@@ -142,28 +145,34 @@ impl BulkRun {
             crate::failpoint!("bulk.ended");
             return Ok(Stepped::Over);
         };
-        let mut reach = std::mem::take(&mut self.reach);
+        if self.reach.0.elapsed() >= REST {
+            self.reach = (Instant::now(), Reach::default());
+        }
+        let mut reach = std::mem::take(&mut self.reach.1);
         let stepped = Box::pin(self.step_in(queue, &name));
         let stepped = reach.ask(&queue.core, &name, stepped).await;
-        self.reach = reach;
-        if let Some(stepped) = stepped? {
-            self.missed = 0;
-            return Ok(stepped);
+        self.reach.1 = reach;
+        let Some(stepped) = stepped? else {
+            self.missed += 1;
+            if self.missed >= self.left.len() {
+                return Err(Error::StoreUnavailable);
+            }
+            self.left.rotate_left(1);
+            return Ok(Stepped::Again(Duration::ZERO));
+        };
+        self.missed = 0;
+        match stepped {
+            Some(_) => self.left.rotate_left(1),
+            None => drop(self.left.pop_front()),
         }
-        self.missed += 1;
-        if self.missed >= self.left.len() {
-            return Err(Error::StoreUnavailable);
-        }
-        // The others first.
-        self.left.rotate_right(1);
-        Ok(Stepped::Again(Duration::ZERO))
+        Ok(Stepped::Again(stepped.unwrap_or_default()))
     }
 
-    async fn step_in(&mut self, queue: &JobQueue, name: &Partition) -> Result<Stepped> {
+    /// How long to wait after a step in this partition; nothing when none is left there.
+    async fn step_in(&self, queue: &JobQueue, name: &Partition) -> Result<Option<Duration>> {
         let cursor = self.cursor(queue, name).await?;
         if cursor == END {
-            self.left.pop();
-            return Ok(Stepped::Again(Duration::ZERO));
+            return Ok(None);
         }
         let (ids, next_cursor) = match &self.plan {
             Some(plan) => self.meant(queue, plan, name, &cursor).await?,
@@ -181,7 +190,7 @@ impl BulkRun {
         crate::failpoint!("bulk.changed");
         // Overtaken by another server, whose turn it is to wait.
         let count = if done.is_some() { ids.len() } else { 0 };
-        Ok(Stepped::Again(self.pause(count)))
+        Ok(Some(self.pause(count)))
     }
 
     async fn cursor(&self, queue: &JobQueue, name: &Partition) -> Result<String> {
@@ -291,8 +300,8 @@ mod tests {
             id: String::new(),
             change: Change::Retry,
             plan: None,
-            left: Vec::new(),
-            reach: Reach::default(),
+            left: VecDeque::new(),
+            reach: (Instant::now(), Reach::default()),
             missed: 0,
             record,
         }
