@@ -150,8 +150,8 @@ impl Core {
         Ok(later)
     }
 
-    /// The same for all that are listed and can be reached. Returns how many numbers
-    /// these have.
+    /// The same for all that are listed: one may know of a spread that no other does,
+    /// so nothing is decided without any of them. Returns how many numbers these have.
     async fn agree_all(&self, queue: &QueueName) -> Result<u8> {
         let (mut live, mut reach) = (1, Reach::default());
         let listed = self.known_partitions().await?;
@@ -160,6 +160,7 @@ impl Core {
             live = live.max(part.number() + 1);
             reach.ask(self, part, self.agree(part)).await?;
         }
+        reach.all()?;
         Ok(live)
     }
 

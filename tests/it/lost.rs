@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
 use jobflow::{
     BulkAction, BulkOperation, BulkState, BulkTarget, Error, Filter, JobId, JobQueue, JobState,
-    ListRequest, NewBulk, NewJob, Partition, QueueName,
+    ListRequest, NewBulk, NewJob, Partition, QueueName, SettingsChange,
 };
 
 use tokio::time::timeout;
@@ -118,6 +118,15 @@ async fn a_queue_of_which_nothing_is_in_reach_is_shown_as_that() {
     assert_eq!(refused, Error::StoreUnavailable);
     let kept = lost.queue.delete_queue(&lost.name).await.unwrap_err();
     assert_eq!(kept, Error::StoreUnavailable);
+    // Nor is it spread otherwise, which those that are away would not learn of.
+    let before = lost.queue.queue(&lost.name).await.unwrap().partitions.count;
+    for count in [before - 1, before + 1] {
+        let change = [SettingsChange::Partitions(Some(count))];
+        let kept = lost.queue.update_settings(&lost.name, &change, None).await;
+        assert_eq!(kept, Err(Error::StoreUnavailable));
+        let now = lost.queue.queue(&lost.name).await.unwrap();
+        assert_eq!(now.partitions.count, before);
+    }
 }
 
 #[tokio::test]
