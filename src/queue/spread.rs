@@ -65,9 +65,7 @@ impl Core {
             parts.iter().for_each(|part| self.bell.ring(part));
             return reach.all();
         }
-        Err(Error::EtagMismatch {
-            what: format!("queue {queue}"),
-        })
+        Err(overtaken(queue))
     }
 
     /// Gives all further partitions of a queue, or one of them, what the first has in
@@ -93,7 +91,7 @@ impl Core {
             }
             (config, spread) = (now, spread_now);
         }
-        Ok(())
+        Err(overtaken(queue))
     }
 
     /// The spread that a partition goes by.
@@ -219,5 +217,12 @@ impl Core {
             call.arg(name).arg(value);
         }
         call.run(&self.store).await
+    }
+}
+
+/// Others change the queue without end.
+fn overtaken(queue: &QueueName) -> Error {
+    Error::EtagMismatch {
+        what: format!("queue {queue}"),
     }
 }

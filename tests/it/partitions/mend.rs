@@ -1,11 +1,13 @@
 //! Partitions that have lost what they were told of their queue: a fail-over may
 //! lose a write, and a call may break off half-way.
 
+use std::sync::mpsc::{TryRecvError, channel};
+use std::thread;
 use std::time::Duration;
 
 use jobflow::maintenance::{self, Duties};
 use jobflow::testing::{TestQueue, key_of_part, namespace_key, server_of, wait_for};
-use jobflow::{Force, JobId, JobQueue, JobState, Partition, Pulses, SettingsChange};
+use jobflow::{Code, Force, JobId, JobQueue, JobState, Partition, Pulses, SettingsChange};
 use tokio_util::sync::CancellationToken;
 
 use super::{other, partitions_of, run_all, spread, spread_over, submit_keyed, submit_many};
@@ -83,6 +85,41 @@ async fn a_partition_without_a_spread_gets_it_back_with_the_settings() {
         let purged = queue.purge(&name, &[JobState::Completed]).await;
         purged.unwrap();
     }
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn settings_that_are_overtaken_again_and_again_do_not_count_as_copied() {
+    let queue = spread_over(12).await;
+    let (name, parts) = (default_queue(), all(&queue).await);
+    let key = key_of_part(&queue, &parts[0]);
+    let mut store = connect(&server_of(&queue.config().redis_url, &key));
+    let (over, is_over) = channel::<()>();
+    let others = thread::spawn(move || {
+        let mut number = 1_000;
+        while is_over.try_recv() == Err(TryRecvError::Empty) {
+            number += 1;
+            let mut set = redis::cmd("HSET");
+            set.arg(&key).arg("max_waiting").arg(number);
+            set.query::<u8>(&mut store).unwrap();
+        }
+    });
+    let attempts = [SettingsChange::MaxAttempts(Some(9))];
+    let refused = wait_for("a change that is overtaken", async || {
+        queue.update_settings(&name, &attempts, None).await.err()
+    })
+    .await;
+    assert_eq!(refused.code(), Code::EtagMismatch);
+    over.send(()).unwrap();
+    others.join().unwrap();
+    // A repeat completes it.
+    queue.update_settings(&name, &attempts, None).await.unwrap();
+    let read = |part: &Partition| {
+        config::<[String; 2]>(&queue, part, &["HMGET", "max_attempts", "max_waiting"])
+    };
+    let first = read(&parts[0]);
+    assert_eq!(first[0], "9");
+    assert!(parts.iter().all(|part| read(part) == first));
     queue.close().await;
 }
 
