@@ -1,7 +1,7 @@
 -- Put behind prelude.lua in the scripts that create jobs.
 -- ARGV     1 'fresh' when no id can be there already, 'check', or 'fence': as check, and something is written
 --          even when no job is new, for a caller who waits until all that was written so far is safe;
---          'bound' or 'bound fence': as these, and no job is created whose key nobody holds;
+--          'bound' or 'bound fence': as these, and no job is created whose key or id nobody holds;
 --          2 the durability of the queue as the caller knows it, '' for none, '*' when no job goes by it;
 --          3 the epoch of the queue's spread as the caller knows it, '' for a queue that was never grown;
 --          then per job: id, spec, extras: '' or priority, how to read the time (0 now, 1 from now, 2 at),
@@ -74,7 +74,7 @@ local function submit_jobs(rival_of, make_way)
     local refusal = set[1] and 'QUEUE_DRAINING'
       or new >= room + (rival and rival.frees or 0) and 'QUEUE_FULL' or nil
     if existing and not rival then refusal = existing end
-    -- Its key was bound here, where new keys are not, and is free by now.
+    -- Its key was bound here, where new ones are not, and is free by now; or its id is of here, and not there.
     if is_bound and not existing then refusal = 'free' end
     if refusal then
       told[#told + 1], told[#told + 2] = i, refusal

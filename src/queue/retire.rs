@@ -32,7 +32,8 @@ impl JobQueue {
             self.core.keep_live(part, &spread).await?;
             return Ok(false);
         }
-        // Before they are gone; counted twice for a moment.
+        // Before they are gone; counted twice for a moment. Nothing is added to them: by
+        // the spread that it goes by now, no job comes here any more.
         if !self.core.fold(part, &spread).await? {
             return Ok(false);
         }

@@ -17,7 +17,7 @@ use crate::job::{JobId, QueueName, StoreTime};
 use crate::keys;
 use crate::new_job::NewJob;
 use crate::options::OnConflict;
-use crate::partition::Partition;
+use crate::partition::{Partition, Spread};
 use crate::queue::{Core, JobQueue};
 use crate::state::JobState;
 
@@ -168,7 +168,8 @@ pub(crate) struct Prepared {
     sent: bool,
     /// The epoch of the spread by which it has its place.
     placed_by: u64,
-    /// Its key is held where it goes, by an earlier spread of the queue.
+    /// It goes where no new jobs do: its key is held there by an earlier spread of the
+    /// queue, or its id says so.
     bound: bool,
     /// Boxed, as it is handed on several times and large.
     job: Box<NewJob>,
@@ -182,6 +183,12 @@ impl Prepared {
     /// The entry that keeps a second job of the same key or request away.
     fn entry(&self) -> Option<String> {
         entry(&self.job)
+    }
+
+    /// Its caller's id names a partition that takes no new jobs: there it can only be
+    /// already.
+    fn has_id_of_surplus(&self, spread: &Spread) -> bool {
+        !self.fresh && self.id.partition() >= spread.count
     }
 
     /// Its durability is that of its queue.

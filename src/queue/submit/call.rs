@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::place::takes_no_new_jobs;
 use super::{Prepared, Submitted};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
@@ -227,7 +228,8 @@ async fn answer(core: &Core, jobs: &[Prepared], chunk: &Chunk, reply: Reply) -> 
             return Err(odd_answer());
         };
         *result = match &verdict[..] {
-            b"free" => None,
+            // Without a key it went there by its id.
+            b"free" => job.entry().is_none().then(|| Err(takes_no_new_jobs())),
             verdict => Some(not_created(job, verdict, now)),
         };
     }

@@ -66,6 +66,7 @@ pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Ver
         let entry = job.entry();
         if job.sent && entry.is_none() {
             // It may be stored where its id says.
+            job.bound = job.has_id_of_surplus(&spread);
             continue;
         }
         if job.fresh {
@@ -87,6 +88,9 @@ pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Ver
                 verdicts[at] = Some(Err(error));
                 continue;
             }
+        }
+        if entry.is_none() {
+            job.bound = job.has_id_of_surplus(&spread);
         }
         for earlier in entry.iter().flat_map(|entry| spread.earlier_homes(entry)) {
             let part = Partition::new(job.job.queue.clone(), earlier);
@@ -113,6 +117,11 @@ fn check_own_id(job: &Prepared, spread: &Spread, entry: Option<&str>) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// Of a job that is not in the partition which its id names.
+pub(super) fn takes_no_new_jobs() -> Error {
+    Error::invalid("id", "names a partition that takes no new jobs")
 }
 
 fn id_against_key() -> Error {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, id_in};
 use jobflow::{Code, JobState};
 
 use super::{keyed, other, partitions_of, run_all, spread, spread_over, submit_keyed, submit_many};
@@ -191,6 +191,27 @@ async fn partitions_that_are_worked_off_go() {
     assert_eq!(submit_keyed(&stale, 60).await, stored);
     let more = submit_many(&stale, 1_000).await;
     assert_eq!(partitions_of(&more).len(), 4);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_surplus_partition_takes_no_new_jobs_by_their_ids() {
+    let queue = spread_over(4).await;
+    let part = queue.all_partitions().await.unwrap().remove(3);
+    let stale = other(&queue);
+    submit_many(&stale, 1).await;
+    let id = id_in(&part);
+    queue.submit(job().id(id).unwrap()).await.unwrap();
+    spread(&queue, 2).await;
+    for process in [&*queue, &stale, &other(&queue)] {
+        let again = process.submit(job().id(id).unwrap()).await.unwrap();
+        assert_eq!((again.id, again.duplicate), (id, true));
+        let new = job().id(id_in(&part)).unwrap();
+        let refused = process.submit(new).await.unwrap_err();
+        assert_eq!(refused.field(), Some("id"));
+    }
+    assert_eq!(numbers(&queue).await.totals.submitted, 3);
+    assert_eq!(run_all(&queue).await.len(), 2);
     queue.close().await;
 }
 
