@@ -81,9 +81,14 @@ impl EventStream {
         let (positions, behind) = if resume_token.is_empty() {
             (queue.event_positions().await?, BTreeSet::new())
         } else {
-            let positions = queue.event_positions_of(resume_token)?;
-            let known = queue.all_partitions().await?.into_iter();
-            let behind = known.chain(positions.partitions().cloned()).collect();
+            let mut positions = queue.event_positions_of(resume_token)?;
+            let known = queue.all_partitions().await?;
+            // Whatever a text names would be read. A partition that has gone is, as it
+            // may have had events: that is told as a gap of its queue.
+            let queues: BTreeSet<_> = known.iter().map(Partition::queue).collect();
+            positions.retain(|part| queues.contains(part.queue()));
+            let named = positions.partitions().cloned();
+            let behind = named.chain(known.iter().cloned()).collect();
             (positions, behind)
         };
         Ok(Self {
@@ -265,9 +270,11 @@ impl EventStream {
             self.look_at(part.queue());
         }
         self.next = Some((part, left, later));
-        let is_empty = message == WatchEventsResponse::default();
+        if message == WatchEventsResponse::default() {
+            return Ok(None);
+        }
         message.resume_token = self.positions.token();
-        Ok((!is_empty).then_some(message))
+        Ok(Some(message))
     }
 
     /// Goes on in a partition of which something was told.

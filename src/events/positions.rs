@@ -15,6 +15,9 @@ use crate::partition::Partition;
 
 /// Of the form of the text.
 const VERSION: u32 = 1;
+/// The longest text that is read. That is 9,500 partitions of queues with the
+/// longest of names, and more than twice as many with usual ones.
+const MAX_TOKEN: usize = 1024 * 1024;
 
 /// A place in the stream of every partition of every queue of a namespace. One
 /// that is not named is at the beginning of its stream, as it did not exist.
@@ -85,6 +88,12 @@ impl EventPositions {
         self.queues.keys()
     }
 
+    /// Forgets the places in all others.
+    pub fn retain(&mut self, keep: impl Fn(&Partition) -> bool) {
+        self.queues.retain(|part, _| keep(part));
+        self.unknown.retain(keep);
+    }
+
     /// Goes on to another place.
     pub fn set(&mut self, queue: &Partition, id: EventId) {
         self.unknown.remove(queue);
@@ -115,6 +124,11 @@ impl EventPositions {
     }
 
     pub(super) fn from_token(namespace: &Namespace, token: &str) -> Result<Self> {
+        // Before it is decoded: its entries take many times their size of memory.
+        if token.len() > MAX_TOKEN {
+            let message = format!("must be at most {MAX_TOKEN} bytes: follow fewer queues");
+            return Err(Error::invalid("resume_token", message));
+        }
         Self::unpack(namespace, token).ok_or_else(|| {
             Error::invalid(
                 "resume_token",
@@ -180,5 +194,24 @@ mod tests {
             );
         }
         assert!(EventPositions::from_token(&other, &token).is_err());
+    }
+
+    #[test]
+    fn what_an_installation_needs_is_read_and_nothing_longer() {
+        let own = Namespace::default();
+        // In the year 2109.
+        let late = EventId {
+            ms: 0x3ff_ffff_ffff,
+            seq: 99_999,
+        };
+        let parts = |count| {
+            let names = (0..count).map(|n| Partition::parse(&format!("{n:q<64}/63")).unwrap());
+            EventPositions::new(own.clone(), names.map(|part| (part, late)).collect())
+        };
+        let many = parts(9_500);
+        assert!(EventPositions::from_token(&own, &many.token()) == Ok(many));
+        let token = parts(12_000).token();
+        let refused = EventPositions::from_token(&own, &token).unwrap_err();
+        assert_eq!(refused.field(), Some("resume_token"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jobflow::testing::{TestQueue, TestRedis, wait_for};
-use jobflow::{NewJob, Outcome, proto};
+use jobflow::{Force, NewJob, Outcome, Partition, QueueName, SettingsChange, proto};
 use tonic::{Code, Streaming};
 
 use crate::support::{Server, details};
@@ -225,6 +225,65 @@ async fn a_token_of_another_installation_is_refused() {
     foreign.stop().await.unwrap();
     queue.close().await;
     other.close().await;
+}
+
+/// A forged token can name thousands, each of which would cost a read.
+#[tokio::test]
+async fn queues_that_a_token_names_and_nobody_knows_are_left_out() {
+    let redis = TestRedis::start();
+    let server = Server::over_redis(&redis).await;
+    submit(&server, "k", "mail").await;
+    let mut positions = server.queue.event_positions().await.unwrap();
+    for n in 0..2_000 {
+        let ghost = QueueName::new(format!("ghost-{n}")).unwrap();
+        positions.set(&Partition::first(ghost), "1-1".parse().unwrap());
+    }
+    let during = submit(&server, "k", "mail").await;
+    let (mut stream, _) = begin(&server, "", &positions.token()).await;
+    let (events, token) = read(&mut stream, 1).await;
+    assert_eq!(events[0].id, during);
+    let positions = server.queue.event_positions_of(&token).unwrap();
+    let named: Vec<_> = positions.partitions().map(ToString::to_string).collect();
+    assert_eq!(named, ["mail"]);
+    drop(stream);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn events_of_a_partition_that_has_gone_are_a_gap() {
+    let queue = TestQueue::new();
+    let server = Server::over(&queue).await;
+    let mail = QueueName::new("mail").unwrap();
+    submit(&server, "k", "mail").await;
+    let spread = async |count| {
+        let change = [SettingsChange::Partitions(Some(count))];
+        queue.update_settings(&mail, &change, None).await.unwrap();
+    };
+    spread(2).await;
+    let further = queue.all_partitions().await.unwrap().pop().unwrap();
+    let id = loop {
+        let id = submit(&server, "k", "mail").await.parse().unwrap();
+        if Partition::of(&mail, id) == further {
+            break id;
+        }
+    };
+    let (stream, token) = begin(&server, "", "").await;
+    drop(stream);
+    queue.delete(id, Force::No, None).await.unwrap();
+    spread(1).await;
+    wait_for("the partition to go", async || {
+        // A server may be faster.
+        let _done = queue.retire(&further).await.unwrap();
+        let left = queue.all_partitions().await.unwrap();
+        (!left.contains(&further)).then_some(())
+    })
+    .await;
+    let (mut stream, _) = begin(&server, "", &token).await;
+    let message = stream.message().await.unwrap().unwrap();
+    assert_eq!(message.gap_queue, "mail");
+    drop(stream);
+    server.stop().await.unwrap();
+    queue.close().await;
 }
 
 #[tokio::test]
