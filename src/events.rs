@@ -46,13 +46,13 @@ const LOOK_LIMIT: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(2);
 
 impl JobQueue {
-    /// The present ends of the streams of all queues, as far as they can be reached.
+    /// The present ends of the streams of partitions, as far as they can be reached.
     ///
     /// # Errors
     /// Any fault of the store.
-    pub async fn event_positions(&self) -> Result<EventPositions> {
+    pub async fn event_positions(&self, parts: Vec<Partition>) -> Result<EventPositions> {
         let (mut ends, mut reach) = (BTreeMap::new(), Reach::default());
-        for part in self.core.known_partitions().await? {
+        for part in parts {
             let end = self.core.event_end(&part);
             if let Some(end) = reach.ask(&self.core, &part, end).await? {
                 ends.insert(part, end);

@@ -79,16 +79,17 @@ impl EventStream {
     ) -> Result<Self> {
         let queue = &shared.queue;
         let (positions, behind) = if resume_token.is_empty() {
-            (queue.event_positions().await?, BTreeSet::new())
+            let meant = meant(queue, &filter).await?;
+            (queue.event_positions(meant).await?, BTreeSet::new())
         } else {
             let mut positions = queue.event_positions_of(resume_token)?;
-            let known = queue.all_partitions().await?;
+            let meant = meant(queue, &filter).await?;
             // Whatever a text names would be read. A partition that has gone is, as it
             // may have had events: that is told as a gap of its queue.
-            let queues: BTreeSet<_> = known.iter().map(Partition::queue).collect();
+            let queues: BTreeSet<_> = meant.iter().map(Partition::queue).collect();
             positions.retain(|part| queues.contains(part.queue()));
             let named = positions.partitions().cloned();
-            let behind = named.chain(known.iter().cloned()).collect();
+            let behind = named.chain(meant.iter().cloned()).collect();
             (positions, behind)
         };
         Ok(Self {
@@ -150,13 +151,12 @@ impl EventStream {
             return self.follow(part, left, later);
         }
         if self.has_missed {
-            let known = self.shared.queue.all_partitions().await?;
-            let known = known.into_iter();
-            let known = known.filter(|part| {
+            let meant = meant(&self.shared.queue, &self.filter).await?;
+            let missed = meant.into_iter().filter(|part| {
                 // Those that rest are read after that.
                 !self.positions.is_unknown(part) && !self.resting.contains_key(part)
             });
-            self.behind = known.collect();
+            self.behind = missed.collect();
             self.has_missed = false;
             for (part, later) in &mut self.busy {
                 later.is_behind |= self.behind.remove(part);
@@ -197,6 +197,9 @@ impl EventStream {
     /// Takes in what the hub has read.
     fn hear(&mut self, shared: Arc<SharedBatch>) -> Told {
         let batch = &shared.batch;
+        if !self.filter.may_mean_queue(batch.part.queue()) {
+            return Ok(None);
+        }
         if self.resting.contains_key(&batch.part) || self.behind.contains(&batch.part) {
             // It is read from where it was left.
             return Ok(None);
@@ -266,7 +269,7 @@ impl EventStream {
             Err(error) => return self.leave(part, error),
         };
         self.positions.set(&part, last);
-        if has_drained && self.filter.may_mean_queue(part.queue()) {
+        if has_drained {
             self.look_at(part.queue());
         }
         self.next = Some((part, left, later));
@@ -338,6 +341,14 @@ impl EventStream {
             ..WatchEventsResponse::default()
         }
     }
+}
+
+/// The partitions of the queues that a filter may mean. A stream knows of no others:
+/// its token would tell their names to a caller who may not see them.
+async fn meant(queue: &JobQueue, filter: &Filter) -> Result<Vec<Partition>> {
+    let mut parts = queue.all_partitions().await?;
+    parts.retain(|part| filter.may_mean_queue(part.queue()));
+    Ok(parts)
 }
 
 /// Whether a queue of which a partition has drained has no jobs left.

@@ -158,7 +158,8 @@ async fn whoever_comes_too_late_is_told_of_a_gap() {
     }
     let followed = reader.next(Duration::from_secs(2)).await.unwrap();
     assert!(followed[0].gap, "a reader that was too slow");
-    let positions = queue.event_positions().await.unwrap();
+    let parts = queue.all_partitions().await.unwrap();
+    let positions = queue.event_positions(parts).await.unwrap();
     let same = queue.event_positions_of(&positions.token()).unwrap();
     assert_eq!(same, positions);
     queue.close().await;

@@ -140,7 +140,8 @@ async fn a_pause_holds_where_it_can_and_events_are_heard_from_there() {
     let claimed = queue.claim_from(&first, 1, LEASE, WORKER).await.unwrap();
     assert!(claimed.jobs.is_empty(), "it is paused");
 
-    let positions = queue.event_positions().await.unwrap();
+    let parts = queue.all_partitions().await.unwrap();
+    let positions = queue.event_positions(parts).await.unwrap();
     assert!(lost.gone.iter().all(|part| positions.is_unknown(part)));
     assert!(!positions.is_unknown(&first));
     let mut events = queue.event_reader();

@@ -233,7 +233,8 @@ async fn a_bulk_operation_goes_through_all_partitions() {
 #[tokio::test]
 async fn events_of_all_partitions_go_on_where_a_reader_was() {
     let queue = spread_over(4).await;
-    let before = queue.event_positions().await.unwrap().token();
+    let parts = queue.all_partitions().await.unwrap();
+    let before = queue.event_positions(parts).await.unwrap().token();
     let ids = submit_keyed(&queue, 40).await;
     let mut positions = queue.event_positions_of(&before).unwrap();
     let mut seen = HashSet::new();

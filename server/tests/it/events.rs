@@ -233,7 +233,8 @@ async fn queues_that_a_token_names_and_nobody_knows_are_left_out() {
     let redis = TestRedis::start();
     let server = Server::over_redis(&redis).await;
     submit(&server, "k", "mail").await;
-    let mut positions = server.queue.event_positions().await.unwrap();
+    let known = server.queue.all_partitions().await.unwrap();
+    let mut positions = server.queue.event_positions(known).await.unwrap();
     for n in 0..2_000 {
         let ghost = QueueName::new(format!("ghost-{n}")).unwrap();
         positions.set(&Partition::first(ghost), "1-1".parse().unwrap());
@@ -247,6 +248,27 @@ async fn queues_that_a_token_names_and_nobody_knows_are_left_out() {
     assert_eq!(named, ["mail"]);
     drop(stream);
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_names_what_its_filter_means_and_the_rest_begins_at_the_beginning() {
+    let queue = TestQueue::new();
+    let server = Server::over(&queue).await;
+    submit(&server, "k", "mail").await;
+    let earlier = submit(&server, "k", "video").await;
+    let (mut stream, _) = begin(&server, "queue = mail", "").await;
+    let unmeant = submit(&server, "k", "video").await;
+    let heard = submit(&server, "k", "mail").await;
+    let (events, token) = read(&mut stream, 1).await;
+    assert_eq!(events[0].id, heard);
+    drop(stream);
+    let (mut stream, _) = begin(&server, "", &token).await;
+    let (events, _) = read(&mut stream, 2).await;
+    let ids: Vec<_> = events.into_iter().map(|event| event.id).collect();
+    assert_eq!(ids, [earlier, unmeant]);
+    drop(stream);
+    server.stop().await.unwrap();
+    queue.close().await;
 }
 
 #[tokio::test]

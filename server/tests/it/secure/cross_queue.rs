@@ -161,6 +161,45 @@ async fn a_token_for_one_queue_reaches_no_other() {
     queue.close().await;
 }
 
+/// A token of a stream is no text to a reader, but it can be decoded.
+#[tokio::test]
+async fn a_stream_of_events_tells_no_name_of_another_queue() {
+    let queue = TestQueue::new();
+    let locked = Locked::over(&queue).await;
+    let submit = async |name: &str| {
+        let job = NewJob::new("k", "{}").unwrap().queue(name).unwrap();
+        queue.submit(job).await.unwrap().id.to_string()
+    };
+    submit("hidden").await;
+    submit("mine").await;
+    let known = queue.all_partitions().await.unwrap();
+    let of_all = queue.event_positions(known).await.unwrap().token();
+    let token = locked.token(Role::Viewer, &["mine"]).await;
+    let mut jobs = locked.server.jobs();
+    for resume_token in [String::new(), of_all] {
+        let request = proto::WatchEventsRequest {
+            filter: String::new(),
+            resume_token,
+        };
+        let stream = jobs.watch_events(with(&token, request)).await;
+        let mut stream = stream.unwrap().into_inner();
+        let mut message = stream.message().await.unwrap().unwrap();
+        submit("hidden").await;
+        let last = submit("mine").await;
+        loop {
+            let positions = queue.event_positions_of(&message.resume_token).unwrap();
+            let named: Vec<_> = positions.partitions().map(ToString::to_string).collect();
+            assert_eq!(named, ["mine"]);
+            if message.events.iter().any(|event| event.id == last) {
+                break;
+            }
+            message = stream.message().await.unwrap().unwrap();
+        }
+    }
+    locked.server.stop().await.unwrap();
+    queue.close().await;
+}
+
 #[tokio::test]
 async fn what_is_listed_and_counted_is_of_the_own_queues() {
     let queue = TestQueue::new();
