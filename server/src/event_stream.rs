@@ -42,6 +42,7 @@ pub(crate) struct EventStream {
     resting: BTreeMap<Partition, Instant>,
     /// It was too slow to hear everything, and all partitions are to be read.
     has_missed: bool,
+    is_resumed: bool,
     /// What is about to be told, of each of these partitions. Tasks, as other streams
     /// wait for the same look-ups, and this one may be slow.
     works: JoinSet<(Partition, Result<Worked>)>,
@@ -89,7 +90,8 @@ impl EventStream {
             let queues: BTreeSet<_> = meant.iter().map(Partition::queue).collect();
             positions.retain(|part| queues.contains(part.queue()));
             let named = positions.partitions().cloned();
-            let behind = named.chain(meant.iter().cloned()).collect();
+            let mut behind: BTreeSet<_> = named.chain(meant.iter().cloned()).collect();
+            behind.retain(|part| !positions.is_unknown(part));
             (positions, behind)
         };
         Ok(Self {
@@ -100,6 +102,7 @@ impl EventStream {
             behind,
             resting: BTreeMap::new(),
             has_missed: false,
+            is_resumed: !resume_token.is_empty(),
             works: JoinSet::new(),
             busy: HashMap::new(),
             next: None,
@@ -213,6 +216,13 @@ impl EventStream {
         }
         if self.positions.is_unknown(&batch.part) {
             self.positions.set(&batch.part, batch.after);
+            if self.is_resumed {
+                // What happened there between the two streams nobody knows.
+                self.behind.insert(batch.part.clone());
+                let mut message = self.message();
+                message.gap_queue = batch.part.queue().to_string();
+                return Ok(Some(message));
+            }
         }
         let (part, mut later) = (batch.part.clone(), Later::default());
         later.heard.push_back(shared);

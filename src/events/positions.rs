@@ -38,6 +38,10 @@ struct Packed {
     check: u64,
     #[prost(message, repeated, tag = "3")]
     queues: Vec<PackedQueue>,
+    /// Not a part of the check, as older programs do not know of it: they read the
+    /// rest, and tell of these from the beginning on.
+    #[prost(string, repeated, tag = "4")]
+    unknown: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -118,6 +122,7 @@ impl EventPositions {
             version: VERSION,
             check: 0,
             queues: queues.collect(),
+            unknown: self.unknown.iter().map(ToString::to_string).collect(),
         };
         packed.check = packed.check(&self.namespace);
         URL_SAFE_NO_PAD.encode(packed.encode_to_vec())
@@ -146,7 +151,12 @@ impl EventPositions {
             Some((Partition::parse(&queue.name).ok()?, EventId { ms, seq }))
         };
         let queues: Option<_> = packed.queues.iter().map(queue).collect();
-        is_own.then(|| queues.map(|queues| Self::new(namespace.clone(), queues)))?
+        let unknown = packed.unknown.iter().map(|name| Partition::parse(name));
+        is_own.then_some(Self {
+            namespace: namespace.clone(),
+            queues: queues?,
+            unknown: unknown.collect::<Result<_>>().ok()?,
+        })
     }
 }
 
@@ -182,6 +192,7 @@ mod tests {
         positions.set(&mail, EventId { ms: 9, seq: 1 });
         positions.set(&video, EventId { ms: 9, seq: 2 });
         positions.set(&video, EventId::BEGINNING);
+        let positions = positions.without(vec![Partition::parse("away/3").unwrap()]);
         let token = positions.token();
         assert_eq!(EventPositions::from_token(&own, &token), Ok(positions));
         let longer = format!("{token}AA");

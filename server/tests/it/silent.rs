@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jobflow::proto::{StreamMetricsRequest, WatchEventsRequest, WatchEventsResponse};
+use jobflow::proto::{JobEvent, StreamMetricsRequest, WatchEventsRequest, WatchEventsResponse};
 use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
 use jobflow_server::Config;
 use tokio::time::timeout;
@@ -87,6 +87,45 @@ async fn events_of_the_others_are_told_at_once_to_a_stream_that_is_behind() {
     });
     let heard = timeout(PATIENCE, hear(&mut stream, missed)).await;
     heard.expect("what was missed");
+    drop(stream);
+    server.stop().await.unwrap();
+    assert_sound(&lost.queue).await;
+}
+
+/// Where a stream begins in a partition out of reach is not known, and not the
+/// beginning either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_without_a_master_tells_nothing_of_there_twice() {
+    let mut lost = LostMaster::start("k").await;
+    let server = over(&lost).await;
+    let part = lost.gone[0].clone();
+    let before = lost.queue.submit(lost.job_in(&part, "k")).await.unwrap();
+    lost.fall_silent();
+    let (stream, token) = watch(&server, "").await;
+    drop(stream);
+    lost.cluster.servers()[lost.server].thaw();
+    let back = async || lost.queue.promote_in(&part).await.ok();
+    wait_for("the master", back).await;
+    let (mut stream, _) = watch(&server, &token).await;
+    for part in &lost.gone {
+        lost.queue.submit(lost.job_in(part, "k")).await.unwrap();
+    }
+    let before = before.id.to_string();
+    let next = async |stream: &mut Events| {
+        let message = stream.message().await.unwrap().unwrap();
+        assert!(message.events.iter().all(|event| event.id != before));
+        message
+    };
+    let told = async {
+        for _ in &lost.gone {
+            while next(&mut stream).await.gap_queue != lost.name.as_str() {}
+        }
+        let last = lost.queue.submit(lost.job_in(&part, "k")).await.unwrap();
+        let last = last.id.to_string();
+        let is_last = |event: &JobEvent| event.id == last;
+        while !next(&mut stream).await.events.iter().any(is_last) {}
+    };
+    timeout(PATIENCE, told).await.expect("what comes after");
     drop(stream);
     server.stop().await.unwrap();
     assert_sound(&lost.queue).await;
