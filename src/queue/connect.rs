@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ use crate::queue::info::Info;
 use crate::queue::partitions::Spreads;
 use crate::queue::report::{self, PreparedReport};
 use crate::queue::submit::{self, Prepared, Submitted};
-use crate::redis::{Address, Store};
+use crate::redis::{Address, Node, Store};
 use crate::state::JobState;
 
 /// How long a queue counts as registered before it is said again: a store
@@ -32,6 +33,10 @@ const REGISTER_EVERY: Duration = Duration::from_secs(10);
 /// How long that may take, and when it is tried again where it failed.
 const SAY_AGAIN_WITHIN: Duration = Duration::from_millis(250);
 const SAY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a server of a cluster may take to say whether it can be trusted, and that
+/// of the namespace after that: the others are there, and calls may wait for both.
+const ANSWER_WITHIN: Duration = Duration::from_millis(750);
 
 /// The queues of one namespace. Cloning is cheap and shares the connections.
 ///
@@ -158,37 +163,44 @@ impl JobQueue {
 
     /// Reads the mark of the layout with a command and its option.
     async fn check_store_with(&self, read: &[&str]) -> Result<StoreInfo> {
-        let mut found: Result<StoreInfo> = Err(Error::StoreUnavailable);
         let nodes = self.core.store.nodes().await?;
         let is_cluster = nodes.len() > 1;
-        for node in nodes {
-            let asked = Instant::now();
-            // `INFO` tells the policy even where `CONFIG` is not allowed.
-            let info = match Info::read(&self.core, &node).await {
-                Ok(info) => info,
+        let limit = if is_cluster {
+            ANSWER_WITHIN
+        } else {
+            Duration::MAX
+        };
+        let asked = nodes.iter().map(|node| timeout(limit, self.ask(node)));
+        let mut found = Err(Error::StoreUnavailable);
+        for answer in join_all(asked).await {
+            found = match (found, answer.unwrap_or(Err(Error::StoreUnavailable))) {
+                (_, Err(error @ Error::StoreUnsafe { .. })) => return Err(error),
+                (Ok(others), Ok(info)) => Ok(others.and(&info)),
                 // The rest of a cluster works without this server.
-                Err(error) => {
-                    found = found.or(Err(error));
-                    continue;
-                }
+                (Ok(info), Err(_)) | (Err(_), Ok(info)) => Ok(info),
+                (Err(_), Err(error)) => Err(error),
             };
-            let policy = info.text("maxmemory_policy");
-            if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
-                let policy = policy.to_owned();
-                return Err(Error::StoreUnsafe { policy });
-            }
-            let info = StoreInfo::read(&info, asked.elapsed());
-            found = Ok(match found {
-                Ok(others) => others.and(&info),
-                Err(_) => info,
-            });
         }
         let found = found?;
-        match self.core.check_layout(read).await {
+        let marked = timeout(limit, self.core.check_layout(read)).await;
+        match marked.unwrap_or(Err(Error::StoreUnavailable)) {
             // As above: the server with the mark is not the only one.
             Err(error) if !(is_cluster && error.is_transient()) => Err(error),
             _ => Ok(found),
         }
+    }
+
+    /// What a server of the store says of itself.
+    async fn ask(&self, node: &Node) -> Result<StoreInfo> {
+        let asked = Instant::now();
+        // `INFO` tells the policy even where `CONFIG` is not allowed.
+        let info = Info::read(&self.core, node).await?;
+        let policy = info.text("maxmemory_policy");
+        if !policy.is_empty() && policy != "noeviction" && !self.core.config.allow_eviction {
+            let policy = policy.to_owned();
+            return Err(Error::StoreUnsafe { policy });
+        }
+        Ok(StoreInfo::read(&info, asked.elapsed()))
     }
 
     /// The queues that were ever submitted to or worked on, by name.

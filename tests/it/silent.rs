@@ -1,12 +1,13 @@
 //! A queue over a cluster of which one master takes what is sent to it and
 //! answers nothing: calls learn of that once, and the rest goes on.
 
+use std::fmt::Debug;
 use std::future::pending;
 use std::time::Duration;
 
 use jobflow::maintenance::{self, Duties};
-use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
-use jobflow::{JobState, NewJob, Outcome, Partition, Pulses, RunAt};
+use jobflow::testing::{LostMaster, PATIENCE, assert_sound, namespace_key, wait_for};
+use jobflow::{JobQueue, JobState, NewJob, Outcome, Partition, Pulses, RunAt};
 use tokio::time::timeout;
 
 use crate::cluster::run_all;
@@ -92,6 +93,35 @@ async fn due_jobs_of_the_others_are_promoted() {
         queue.promote_in(&lost.gone[0]).await.ok()
     })
     .await;
+    assert_sound(&queue).await;
+}
+
+/// Asks whether the store may be used, and a silent master something: that takes longer.
+async fn is_usable_before<T: Debug>(queue: &JobQueue, call: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        checked = queue.check_writable_store() => drop(checked.unwrap()),
+        gave_up = call => panic!("a call to the silent master ended sooner: {gave_up:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_which_one_master_is_silent_may_be_used() {
+    let mut lost = LostMaster::start("noop").await;
+    let queue = lost.queue.clone();
+    queue.check_writable_store().await.unwrap();
+    lost.fall_silent();
+    is_usable_before(&queue, queue.promote_in(&lost.gone[0])).await;
+    lost.cluster.servers()[lost.server].thaw();
+    let back = async || queue.promote_in(&lost.gone[0]).await.ok();
+    wait_for("the master", back).await;
+    // And that of the namespace.
+    let list = namespace_key(&queue.config().namespace, "queues");
+    let server = lost.cluster.owner(&list);
+    lost.cluster.servers()[server].freeze();
+    is_usable_before(&queue, queue.queues()).await;
+    lost.cluster.servers()[server].thaw();
+    wait_for("the list", async || queue.queues().await.ok()).await;
     assert_sound(&queue).await;
 }
 
