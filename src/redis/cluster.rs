@@ -168,12 +168,12 @@ impl Cluster {
             let pause = match self.course(&error, node.as_ref()) {
                 Course::Stay => return Err(error),
                 _ if Instant::now() >= deadline => return Err(error),
-                Course::Again if turns <= AT_ONCE => Duration::ZERO,
-                Course::Ask(address) if turns <= AT_ONCE => {
+                Course::Later => PAUSE,
+                Course::Ask(address) => {
                     asked = Some(address);
-                    Duration::ZERO
+                    pause_before(turns)
                 }
-                Course::Again | Course::Ask(_) | Course::Later => PAUSE,
+                Course::Again => pause_before(turns),
             };
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
@@ -336,6 +336,15 @@ impl Cluster {
     }
 }
 
+/// Before a redirection is followed.
+const fn pause_before(turn: u32) -> Duration {
+    if turn <= AT_ONCE {
+        Duration::ZERO
+    } else {
+        PAUSE
+    }
+}
+
 /// The answer of the first server that gives one.
 async fn ask_each(before: &Topology, nodes: &[Arc<Node>]) -> RedisResult<Topology> {
     let mut command = ::redis::cmd("CLUSTER");
@@ -370,3 +379,7 @@ fn told(error: &RedisError) -> Option<(ServerErrorKind, Option<String>)> {
         Some((kind, error.details().map(ToOwned::to_owned)))
     })
 }
+
+#[cfg(test)]
+#[path = "cluster_tests.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! Against servers that say what a test wants.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicU32;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::redis::access::{Login, RedisAccess};
+use crate::redis::source::Source;
+use crate::redis::url::plain;
+
+/// A server of a cluster, which answers nothing before it is told how.
+struct Fake {
+    listener: TcpListener,
+    port: u16,
+}
+
+impl Fake {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        Self { listener, port }
+    }
+
+    /// Gives each command the answer that belongs to it.
+    fn start<A: Future<Output = String> + Send>(
+        self,
+        answer: impl Fn(String) -> A + Clone + Send + Sync + 'static,
+    ) {
+        tokio::spawn(async move {
+            while let Ok((client, _)) = self.listener.accept().await {
+                let answer = answer.clone();
+                tokio::spawn(async move { serve(client, answer).await });
+            }
+        });
+    }
+
+    /// The answer to `CLUSTER SLOTS` where this one owns all of them.
+    fn owns_all(port: u16) -> String {
+        format!("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$1\r\na\r\n")
+    }
+}
+
+async fn serve<A: Future<Output = String>>(client: TcpStream, answer: impl Fn(String) -> A) {
+    let mut client = BufReader::new(client);
+    // Until the other side is gone.
+    while let Some(command) = read(&mut client).await {
+        let answer = answer(command).await;
+        if client.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A command, its words with a space behind each.
+async fn read(from: &mut BufReader<TcpStream>) -> Option<String> {
+    let words = number(from).await?;
+    let mut command = String::new();
+    for _ in 0..words {
+        let mut word = vec![0; number(from).await? + 2];
+        from.read_exact(&mut word).await.ok()?;
+        write!(command, "{} ", String::from_utf8_lossy(&word).trim_end()).unwrap();
+    }
+    Some(command)
+}
+
+/// How many words follow, or bytes of one.
+async fn number(from: &mut BufReader<TcpStream>) -> Option<usize> {
+    let mut line = String::new();
+    from.read_line(&mut line).await.ok()?;
+    line.get(1..)?.trim_end().parse().ok()
+}
+
+async fn open(seed: u16) -> Arc<Cluster> {
+    let info = plain(&format!("redis://127.0.0.1:{seed}/")).unwrap();
+    let login = Login::read(&RedisAccess::default()).unwrap();
+    let durable = Duration::from_secs(1);
+    let source = Source::at(info.clone(), Arc::clone(&login)).unwrap();
+    let node = Node::new(source, Address::of(&info), durable);
+    let common = Common {
+        info,
+        login,
+        durable,
+    };
+    Cluster::open(&common, vec![node]).await.unwrap()
+}
+
+async fn get(cluster: &Arc<Cluster>) -> RedisResult<String> {
+    cluster.query(::redis::cmd("GET").arg("key")).await
+}
+
+#[tokio::test]
+async fn a_slot_that_takes_long_to_move_is_followed_to_where_its_keys_are() {
+    let (old, new) = (Fake::new().await, Fake::new().await);
+    let (from, to) = (old.port, new.port);
+    let tries = Arc::new(AtomicU32::new(0));
+    old.start(move |command| {
+        std::future::ready(match &*command {
+            "CLUSTER SLOTS " => Fake::owns_all(from),
+            "GET key " if tries.fetch_add(1, Ordering::Relaxed) < AT_ONCE => {
+                "-TRYAGAIN keys are here and there\r\n".to_owned()
+            }
+            "GET key " => format!("-ASK 12539 127.0.0.1:{to}\r\n"),
+            _ => "+OK\r\n".to_owned(),
+        })
+    });
+    new.start(move |command| {
+        std::future::ready(match &*command {
+            "GET key " => "$5\r\nfound\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        })
+    });
+    assert_eq!(get(&open(from).await).await.unwrap(), "found");
+}
