@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::node::Node;
 pub(crate) use super::slot::Slot;
-use super::topology::{Address, Common, Topology, read_slots};
+use super::topology::{Address, Common, Range, Topology, read_slots};
 
 /// How long a command follows a slot that moves, or waits for a cluster that
 /// finds its feet again, before its caller hears of it.
@@ -88,8 +88,8 @@ impl Sent<'_> {
 impl Cluster {
     /// Asks the servers of a URL who owns what.
     pub(super) async fn open(common: &Common, seeds: Vec<Arc<Node>>) -> RedisResult<Arc<Self>> {
-        let topology = Topology::new(common.clone());
-        let found = ask_each(&topology, &seeds).await?;
+        let ranges = ask_each(&seeds).await?;
+        let found = Topology::new(common.clone()).renewed(ranges, Instant::now())?;
         Ok(Arc::new(Self {
             topology: RwLock::new(Arc::new(found)),
             seeds,
@@ -314,17 +314,18 @@ impl Cluster {
     }
 
     async fn refresh(&self) -> RedisResult<()> {
-        let before = self.topology();
-        let mut asked = before.nodes();
+        let mut asked = self.nodes();
         // A dead server must not be asked first time after time.
         let first = rand::random_range(0..asked.len().max(1));
         asked.rotate_left(first);
         asked.extend(self.seeds.iter().cloned());
-        let found = ask_each(&before, &asked).await?;
+        let ranges = ask_each(&asked).await?;
         let mut topology = self
             .topology
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        // Of what is known by now: servers may have been named since it was asked.
+        let found = topology.renewed(ranges, Instant::now())?;
         let gone = topology.nodes_without(&found);
         *topology = Arc::new(found);
         drop(topology);
@@ -346,14 +347,14 @@ const fn pause_before(turn: u32) -> Duration {
 }
 
 /// The answer of the first server that gives one.
-async fn ask_each(before: &Topology, nodes: &[Arc<Node>]) -> RedisResult<Topology> {
+async fn ask_each(nodes: &[Arc<Node>]) -> RedisResult<Vec<Range>> {
     let mut command = ::redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let mut last = RedisError::from((ErrorKind::Io, "no server of the cluster answers"));
     for node in nodes {
         match timeout(ASK_TIMEOUT, node.query::<Value>(&command)).await {
             Ok(Ok(reply)) => match read_slots(reply, node.address()) {
-                Some(ranges) if !ranges.is_empty() => return before.renewed(ranges),
+                Some(ranges) if !ranges.is_empty() => return Ok(ranges),
                 // One that has been removed from the cluster knows of nobody.
                 _ => continue,
             },

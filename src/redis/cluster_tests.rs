@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::*;
 use crate::redis::access::{Login, RedisAccess};
@@ -113,4 +114,36 @@ async fn a_slot_that_takes_long_to_move_is_followed_to_where_its_keys_are() {
         })
     });
     assert_eq!(get(&open(from).await).await.unwrap(), "found");
+}
+
+/// Servers hear of each other's slots one after the other.
+#[tokio::test]
+async fn a_view_that_is_behind_ends_no_call_to_a_new_owner() {
+    let (old, new) = (Fake::new().await, Fake::new().await);
+    let (from, to) = (old.port, new.port);
+    let (views, seen) = watch::channel(0);
+    old.start(move |command| {
+        std::future::ready(match &*command {
+            "CLUSTER SLOTS " => {
+                views.send_modify(|views| *views += 1);
+                Fake::owns_all(from)
+            }
+            "GET key " => format!("-MOVED 12539 127.0.0.1:{to}\r\n"),
+            _ => "+OK\r\n".to_owned(),
+        })
+    });
+    let cluster = open(from).await;
+    new.start(move |command| {
+        let mut seen = seen.clone();
+        async move {
+            if command != "GET key " {
+                return "+OK\r\n".to_owned();
+            }
+            // With the second the first has been taken in.
+            let before = *seen.borrow_and_update();
+            let answer = seen.wait_for(|views| *views >= before + 2).await;
+            answer.map(|_| "$5\r\nfound\r\n".to_owned()).unwrap()
+        }
+    });
+    assert_eq!(get(&cluster).await.unwrap(), "found");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::{ConnectionAddr, ConnectionInfo, RedisResult, Value};
 
@@ -12,6 +12,11 @@ use super::credentials::{moved_to, not_connected};
 use super::node::Node;
 use super::slot::Slot;
 use super::source::Source;
+
+/// For how long a server that another one has named stays known, whatever a third
+/// says: news of who owns what may take that long to come to all of them, and calls
+/// to the new owner are under way.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// Where a server of a cluster listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +109,8 @@ pub(super) struct Common {
 pub(super) struct Topology {
     common: Common,
     nodes: HashMap<Address, Arc<Node>>,
+    /// When `MOVED` or `ASK` last led to a server.
+    named: HashMap<Address, Instant>,
     /// In the order of their slots.
     ranges: Vec<(Slot, Slot, Arc<Node>)>,
     /// Slots that have moved since the ranges were read.
@@ -116,6 +123,7 @@ impl Topology {
         Self {
             common,
             nodes: HashMap::new(),
+            named: HashMap::new(),
             ranges: Vec::new(),
             moved: HashMap::new(),
         }
@@ -147,10 +155,11 @@ impl Topology {
         gone.map(|(_, node)| Arc::clone(node)).collect()
     }
 
-    /// This one with a server, new or known.
+    /// This one with a server, new or known, that a redirection leads to.
     pub(super) fn with(&self, address: &Address) -> RedisResult<(Self, Arc<Node>)> {
         let mut topology = self.clone();
         let node = topology.node(address)?;
+        topology.named.insert(address.clone(), Instant::now());
         Ok((topology, node))
     }
 
@@ -170,10 +179,17 @@ impl Topology {
         self.moved.insert(slot, owner);
     }
 
-    /// With these owners, and the servers that are known already.
-    pub(super) fn renewed(&self, mut ranges: Vec<Range>) -> RedisResult<Self> {
+    /// With the owners that some server told at this time, and what is known of them.
+    pub(super) fn renewed(&self, mut ranges: Vec<Range>, now: Instant) -> RedisResult<Self> {
         ranges.sort_unstable();
         let mut renewed = Self::new(self.common.clone());
+        for (address, at) in &self.named {
+            if now.saturating_duration_since(*at) < KEPT {
+                let node = Arc::clone(&self.nodes[address]);
+                renewed.nodes.insert(address.clone(), node);
+                renewed.named.insert(address.clone(), *at);
+            }
+        }
         for (first, last, address) in ranges {
             if let Some(node) = self.nodes.get(&address) {
                 renewed.nodes.insert(address.clone(), Arc::clone(node));
@@ -226,7 +242,8 @@ mod tests {
         let ranges = read_slots(reply, &own).unwrap();
         let info: ConnectionInfo =
             ::redis::IntoConnectionInfo::into_connection_info("redis://s/").unwrap();
-        let topology = Topology::new(common(info)).renewed(ranges).unwrap();
+        let topology = Topology::new(common(info));
+        let topology = topology.renewed(ranges, Instant::now()).unwrap();
         let owner = |slot| {
             topology
                 .owner(Slot(slot))
@@ -246,13 +263,14 @@ mod tests {
         let info: ConnectionInfo =
             ::redis::IntoConnectionInfo::into_connection_info("redis://s/").unwrap();
         let all = |host| vec![(Slot(0), Slot(16_383), address(host, 1))];
-        let old = Topology::new(common(info)).renewed(all("a")).unwrap();
+        let old = Topology::new(common(info));
+        let old = old.renewed(all("a"), Instant::now()).unwrap();
         let (mut moved, owner) = old.with(&address("b", 1)).unwrap();
         moved.set_owner(Slot(7), owner);
         let of =
             |topology: &Topology, slot| topology.owner(Slot(slot)).unwrap().address().to_string();
         assert_eq!((of(&moved, 7), of(&moved, 8)), ("b:1".into(), "a:1".into()));
-        let new = moved.renewed(all("b")).unwrap();
+        let new = moved.renewed(all("b"), Instant::now()).unwrap();
         assert_eq!(of(&new, 8), "b:1");
         assert!(Arc::ptr_eq(
             &new.owner(Slot(8)).unwrap(),
@@ -261,6 +279,14 @@ mod tests {
         let gone = moved.nodes_without(&new);
         assert_eq!(gone.len(), 1);
         assert_eq!(gone[0].address().to_string(), "a:1");
+        // One that another server names stays for a while where a third knows nothing of it.
+        for (later, nodes) in [(KEPT / 2, 2), (KEPT, 1)] {
+            let behind = moved.renewed(all("a"), Instant::now() + later).unwrap();
+            assert_eq!(
+                (of(&behind, 7), behind.nodes().len()),
+                ("a:1".into(), nodes)
+            );
+        }
     }
 
     #[test]
