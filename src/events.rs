@@ -86,6 +86,8 @@ impl JobQueue {
             connection: None,
             followed: HashMap::new(),
             resting: HashMap::new(),
+            next_look: Instant::now(),
+            pause: LOOK_AGAIN,
         }
     }
 }
@@ -149,6 +151,10 @@ pub struct EventReader {
     followed: HashMap<Partition, EventId>,
     /// Until when these are left out.
     resting: HashMap<Partition, Instant>,
+    /// When streams that can not be waited for are looked at again, however many
+    /// calls that takes, and how long after that once more.
+    next_look: Instant,
+    pause: Duration,
 }
 
 /// The new entries of some streams.
@@ -164,7 +170,7 @@ impl EventReader {
             return Ok(*place);
         }
         let end = self.core.event_end(&queue).await?;
-        self.followed.insert(queue, end);
+        self.begin(queue, end);
         Ok(end)
     }
 
@@ -197,7 +203,7 @@ impl EventReader {
         while let Some((part, end)) = asked.next().await {
             match end {
                 Ok(end) => {
-                    self.followed.insert(part.clone(), end);
+                    self.begin(part.clone(), end);
                     ends.push((part, end));
                 }
                 Err(error) if is_cluster && is_out_of_reach(&error) => {
@@ -211,6 +217,12 @@ impl EventReader {
             Some(error) if self.followed.is_empty() => Err(error),
             _ => Ok(ends),
         }
+    }
+
+    /// Follows a partition from here on. Somebody waits who may not have to for long.
+    fn begin(&mut self, part: Partition, end: EventId) {
+        self.followed.insert(part, end);
+        (self.next_look, self.pause) = (Instant::now(), LOOK_AGAIN);
     }
 
     fn rest(&mut self, part: Partition, error: &Error) {
@@ -297,8 +309,11 @@ impl EventReader {
         at_most: Duration,
     ) -> Result<Vec<(String, Vec<RawEntry>)>> {
         let until = Instant::now() + at_most;
-        let mut pause = LOOK_AGAIN;
         loop {
+            sleep_until(until.min(self.next_look)).await;
+            if self.next_look > until {
+                return Ok(Vec::new());
+            }
             self.end_rests();
             let reads: Vec<_> = queues
                 .iter()
@@ -336,12 +351,12 @@ impl EventReader {
             {
                 return Err(error);
             }
-            let now = Instant::now();
-            if !found.is_empty() || now >= until {
+            if !found.is_empty() {
+                self.pause = LOOK_AGAIN;
                 return Ok(found);
             }
-            sleep_until(until.min(now + pause)).await;
-            pause = (2 * pause).min(LOOK_AT_LAST);
+            self.next_look = Instant::now() + self.pause;
+            self.pause = (2 * self.pause).min(LOOK_AT_LAST);
         }
     }
 

@@ -152,6 +152,33 @@ async fn a_slot_moves_under_a_queue_that_is_used() {
     assert_sound(&queue).await;
 }
 
+/// A reader that is asked in short slices, as a server does.
+#[tokio::test]
+async fn a_quiet_stream_is_looked_at_less_and_less() {
+    let cluster = TestCluster::start();
+    let queue = open(&cluster.servers()[0].url());
+    let (name, key) = queue_of(&cluster, &queue, 0);
+    queue.submit(of(&name)).await.unwrap();
+    let mut events = queue.event_reader();
+    events.follow(Partition::first(name.clone())).await.unwrap();
+    for _ in 0..10 {
+        let batches = events.next(Duration::from_millis(200)).await.unwrap();
+        assert!(batches.is_empty());
+    }
+    let stats = cluster.servers()[cluster.owner(&key)].cli(&["INFO", "commandstats"]);
+    let looks = stats.lines().find_map(|line| {
+        let calls = line
+            .strip_prefix("cmdstat_xread:calls=")?
+            .split(',')
+            .next()?;
+        calls.parse::<u32>().ok()
+    });
+    // After 20, 40 and 80 ms, then every 160.
+    assert!((2..=16).contains(&looks.unwrap()), "{looks:?}");
+    let told = queue.submit(of(&name)).await.unwrap().id;
+    until_heard(&mut events, told).await;
+}
+
 /// Waiters, readers of events and listeners find the server that a slot has moved to.
 #[tokio::test]
 async fn blocking_reads_and_listeners_follow_their_slots() {
