@@ -15,9 +15,9 @@ use tokio::time::{sleep, timeout};
 use crate::watch;
 
 /// For a start; a loaded machine is slow.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a starting program is asked.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A program that ends with this value.
 pub(crate) struct Process {

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use jobflow::testing::TestAuthority;
+use tokio::time::{sleep, timeout};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::children::Process;
+use crate::children::{LOOK_EVERY, PATIENCE, Process};
 use crate::grpc::{Bearer, CHANNELS, unary_calls_as};
 use crate::setting::{config, print_rate};
 
@@ -65,7 +66,7 @@ async fn measure(way: Way, authority: &TestAuthority, n: usize, in_flight: usize
     let server = Process::guarded(&config(way.name)?, &words).await?;
     let token = match way.tokens {
         false => None,
-        true => Some(bearer(&file)?),
+        true => Some(bearer(&file).await?),
     };
     let channels = channels(&server.address, way.tls.then_some(authority)).await?;
     unary_calls_as(&channels, 100, in_flight, token.clone()).await?;
@@ -78,8 +79,17 @@ fn text(path: &Path) -> Result<&str> {
     path.to_str().context("an odd folder")
 }
 
-fn bearer(file: &Path) -> Result<Bearer> {
-    let token = std::fs::read_to_string(file)?;
+/// The port is there before the file is.
+async fn bearer(file: &Path) -> Result<Bearer> {
+    let written = async {
+        loop {
+            match std::fs::read_to_string(file) {
+                Ok(token) if token.ends_with('\n') => return token,
+                _ => sleep(LOOK_EVERY).await,
+            }
+        }
+    };
+    let token = timeout(PATIENCE, written).await.context("no admin token")?;
     Ok(format!("Bearer {}", token.trim()).parse()?)
 }
 
