@@ -100,13 +100,24 @@ impl Browsers {
         same && self.knows_name(request)
     }
 
+    /// Whether the name under which it was called says nothing against it. No
+    /// browser leaves the name out; one that can not be read is none of ours.
     fn knows_name(&self, request: &Request) -> bool {
-        let is_local = |host: &Authority| {
-            let name = host.host().trim_start_matches('[').trim_end_matches(']');
-            name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok()
-        };
-        // No browser leaves the name out.
-        !self.local_names_only || host(request).is_none_or(|host| is_local(&host))
+        let has_name = request.uri().authority().is_some() || request.headers().contains_key(HOST);
+        !self.local_names_only
+            || !has_name
+            || host(request).is_some_and(|host| self.is_own_name(&host))
+    }
+
+    /// A name that nobody can have pointed here, or that of an origin in the list.
+    fn is_own_name(&self, host: &Authority) -> bool {
+        let listed = || self.origins.iter().filter_map(authority);
+        let name = host.host().to_ascii_lowercase();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.parse::<IpAddr>().is_ok()
+            || listed().any(|listed| listed == *host)
     }
 }
 
@@ -217,7 +228,12 @@ mod tests {
         let read = |headers: &[_]| sent(Method::GET, &Config::default(), headers);
         assert!(!read(&rebound[..1]));
         assert!(!read(&[rebound[0], rebound[2]]));
-        assert!(read(&[("host", "localhost:4000")]) && read(&[]));
+        assert!(
+            !read(&[("host", "a{b.evil.example:4000")]),
+            "can not be read"
+        );
+        assert!(read(&[("host", "LocalHost:4000")]) && read(&[("host", "[::1]:4000")]));
+        assert!(read(&[]));
         let with_tokens = Config {
             auth: AuthMode::Tokens,
             ..Config::default()
@@ -233,6 +249,8 @@ mod tests {
         };
         let host = ("host", "127.0.0.1:4000");
         assert!(allows(&config, &[host, ("origin", "https://a.example")]));
+        let read = |name| sent(Method::GET, &config, &[("host", name)]);
+        assert!(read("a.example") && !read("b.a.example"));
         assert!(!allows(
             &config,
             &[host, ("origin", "https://a.example:8443")]

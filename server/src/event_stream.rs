@@ -159,7 +159,8 @@ impl EventStream {
                 // Those that rest are read after that.
                 !self.positions.is_unknown(part) && !self.resting.contains_key(part)
             });
-            self.behind = missed.collect();
+            // What is behind already may have gone from the list.
+            self.behind.extend(missed);
             self.has_missed = false;
             for (part, later) in &mut self.busy {
                 later.is_behind |= self.behind.remove(part);

@@ -102,7 +102,7 @@ impl Core {
 
     /// Where the bell could not be reached a second ago it is told soon.
     async fn tell_now(&self, parts: &[Partition]) {
-        for (queue, numbers) in by_queue(parts) {
+        let told = by_queue(parts).into_iter().map(async |(queue, numbers)| {
             let first = Partition::first(queue.clone());
             if self.spreads.is_avoided(&first) {
                 let parts = numbers.into_iter();
@@ -110,7 +110,8 @@ impl Core {
             } else if !tell(self, &queue, &numbers).await {
                 self.spreads.avoid(&first);
             }
-        }
+        });
+        join_all(told).await;
     }
 }
 

@@ -179,6 +179,7 @@ impl Claimer {
     async fn next_slots(&self, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
         let full = self.slots.available_permits() == 0;
         if full {
+            self.pass_on().await;
             self.crew.health.slots_taken(true);
         }
         let mut slots = tokio::select! {

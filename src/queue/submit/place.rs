@@ -79,9 +79,9 @@ pub(super) async fn place(core: &Core, jobs: &mut [Prepared], verdicts: &mut Ver
             job.placed_by = spread.epoch;
         } else if check_own_id(job, &spread, entry.as_deref()).is_err() {
             // This process may not know yet how the queue is spread.
+            known = None;
             let checked = core.read_spread(&job.job.queue).await.and_then(|now| {
                 spread = now;
-                known = None;
                 check_own_id(job, &spread, entry.as_deref())
             });
             if let Err(error) = checked {
