@@ -9,7 +9,7 @@ use jobflow::{
     Result,
 };
 use tokio::sync::{Notify, OnceCell, Semaphore, broadcast, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -29,6 +29,8 @@ pub(crate) const BATCH_JOBS: usize = 1_000;
 const BLOCK: Duration = Duration::from_millis(200);
 /// How often new queues are looked for while somebody follows all of them.
 const LOOK_FOR_QUEUES: Duration = Duration::from_millis(500);
+/// How long that may take: what happens in the queues that are known is read after it.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// How often a wait looks for itself, whatever the events say or do not say.
 pub(crate) const RECHECK: Duration = Duration::from_secs(2);
 /// How long the reader may hear nothing while somebody listens.
@@ -284,7 +286,8 @@ impl Known {
             .asked
             .is_none_or(|asked| asked.elapsed() >= LOOK_FOR_QUEUES)
         {
-            match queue.all_partitions().await {
+            let asked = timeout(LOOK_LIMIT, queue.all_partitions()).await;
+            match asked.unwrap_or(Err(Error::StoreUnavailable)) {
                 Ok(parts) => self.parts = parts,
                 // In a cluster the list may be gone while the queues are not.
                 Err(error) if !self.parts.is_empty() && error.is_transient() => {

@@ -2,10 +2,11 @@
 //! answers nothing.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jobflow::Partition;
 use jobflow::proto::{JobEvent, StreamMetricsRequest, WatchEventsRequest, WatchEventsResponse};
-use jobflow::testing::{LostMaster, PATIENCE, assert_sound, wait_for};
+use jobflow::testing::{LostMaster, PATIENCE, assert_sound, key_of_part, namespace_key, wait_for};
 use jobflow_server::Config;
 use tokio::time::timeout;
 use tonic::Streaming;
@@ -50,9 +51,13 @@ async fn hear(stream: &mut Events, mut ids: BTreeSet<String>) {
 /// Submits so many jobs to the others, and hears of each before the next.
 async fn tell_and_hear(lost: &LostMaster, stream: &mut Events, jobs: usize) {
     for part in lost.well.iter().cycle().take(jobs) {
-        let job = lost.queue.submit(lost.job_in(part, "k")).await.unwrap();
-        hear(stream, BTreeSet::from([job.id.to_string()])).await;
+        tell_and_hear_in(lost, stream, part).await;
     }
+}
+
+async fn tell_and_hear_in(lost: &LostMaster, stream: &mut Events, part: &Partition) {
+    let job = lost.queue.submit(lost.job_in(part, "k")).await.unwrap();
+    hear(stream, BTreeSet::from([job.id.to_string()])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,10 +88,46 @@ async fn events_of_the_others_are_told_at_once_to_a_stream_that_is_behind() {
     // From where the reader was.
     missed.retain(|id| {
         let id = id.parse().unwrap();
-        lost.gone.contains(&jobflow::Partition::of(&lost.name, id))
+        lost.gone.contains(&Partition::of(&lost.name, id))
     });
     let heard = timeout(PATIENCE, hear(&mut stream, missed)).await;
     heard.expect("what was missed");
+    drop(stream);
+    server.stop().await.unwrap();
+    assert_sound(&lost.queue).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_told_while_the_master_of_the_namespace_is_silent() {
+    let mut lost = LostMaster::start("k").await;
+    let server = over(&lost).await;
+    let (mut stream, _) = watch(&server, "").await;
+    let list = namespace_key(&lost.queue.config().namespace, "queues");
+    let silent = lost.cluster.owner(&list);
+    let owner = |part: &Partition| lost.cluster.owner(&key_of_part(&lost.queue, part));
+    let parts = lost.gone.iter().chain(&lost.well);
+    let part = { parts }.find(|part| owner(part) != silent);
+    let part = part.unwrap().clone();
+    tell_and_hear_in(&lost, &mut stream, &part).await;
+    lost.kill_replicas();
+    lost.cluster.servers()[silent].freeze();
+    let frozen = Instant::now();
+    let told = async {
+        // For longer than the server goes without a look for queues, and once behind that.
+        while frozen.elapsed() < Duration::from_secs(1) {
+            tell_and_hear_in(&lost, &mut stream, &part).await;
+        }
+        tell_and_hear_in(&lost, &mut stream, &part).await;
+    };
+    tokio::select! {
+        biased;
+        () = told => {}
+        gave_up = lost.queue.queues() => {
+            panic!("a call to the silent master ended sooner: {gave_up:?}")
+        }
+    }
+    lost.cluster.servers()[silent].thaw();
+    wait_for("the list", async || lost.queue.queues().await.ok()).await;
     drop(stream);
     server.stop().await.unwrap();
     assert_sound(&lost.queue).await;
