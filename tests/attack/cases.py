@@ -425,7 +425,7 @@ def answers_that_are_not_read(address, until):
     for peer in peers:
         peer.settimeout(0.1)
         try:
-            peer.sendall(b"GET /stats HTTP/1.1\r\nhost: a\r\n\r\n" * 500)
+            peer.sendall(b"GET /stats HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 500)
         except OSError:
             pass
     hold(peers, until)
@@ -466,7 +466,7 @@ def a_head_without_end(address, until):
 
 @case
 def a_path_of_1_mib(address, until):
-    repeat_http1(address, until, b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nhost: a\r\n\r\n")
+    repeat_http1(address, until, b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
 
 
 @case
@@ -493,7 +493,7 @@ def gzip_bomb_by_rest(address, until):
 def ten_thousand_requests_at_once(address, until):
     peer = socket.create_connection(address, timeout=2)
     while time.monotonic() < until:
-        peer.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n" * 500)
+        peer.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 500)
         time.sleep(1 / BURSTS)
 
 
@@ -668,7 +668,7 @@ def old_versions_and_weak_ciphers(address, until):
 
 @tls_case
 def plain_http_where_tls_is_spoken(address, until):
-    repeat_http1(address, until, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+    repeat_http1(address, until, b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
 
 
 @tls_case

@@ -124,12 +124,12 @@ fn everything_is_up_and_ends_with_ctrl_c() {
     let mut dev = Dev::start("dev-ctrl-c");
     let body = r#"{"name":"email-delivery","data":{"to":"user@example.com"}}"#;
     let post = format!(
-        "POST /jobs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        "POST /jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
     assert!(status_line(dev.server, &post).contains("201"));
-    let page = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let page = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
     assert!(status_line(dev.dashboard, page).contains("200"));
     assert!(dev.data.join("appendonlydir").exists() || dev.data.join("appendonly.aof").exists());
 
