@@ -142,9 +142,9 @@ async fn a_first_partition_without_a_spread_gets_it_back_from_the_others() {
     assert_eq!(partitions_of(&ids).len(), 1);
     let knows = async || (numbers(&queue).await.partitions.count == 4).then_some(());
     pruned(&queue, "the spread to come back", knows).await;
-    let more = submit_many(&other(&queue), 600).await;
+    let more = submit_many(&other(&queue), 1_000).await;
     assert_eq!(partitions_of(&more).len(), 4);
-    assert_eq!(run_all(&other(&queue)).await.len(), 608);
+    assert_eq!(run_all(&other(&queue)).await.len(), 1_008);
     queue.close().await;
 }
 
