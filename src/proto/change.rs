@@ -224,6 +224,9 @@ mod tests {
             assert_eq!(error.field(), Some("update_mask"), "{bad:?}");
             assert!(error.to_string().contains("max_attempts"), "{error}");
         }
+        let long = "\u{7f}".repeat(1 << 20);
+        let error = job_changes(&proto::Job::default(), Some(&mask(&[&long]))).unwrap_err();
+        assert!(error.to_string().len() < 2_000);
         assert!(job_changes(&proto::Job::default(), None).is_err());
         for bad in ["name", "settings.", "settings.max", "counts"] {
             let error = settings_changes(None, Some(&mask(&[bad]))).unwrap_err();
