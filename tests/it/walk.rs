@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use jobflow::testing::{TestQueue, TestRedis, assert_sound, fresh_namespace};
+use jobflow::testing::{TestQueue, TestRedis, assert_sound, fresh_namespace, queue_key};
 use jobflow::{ClaimedJob, Filter, JobId, JobQueue, JobState, Keep, NewJob, Outcome, QueueConfig};
 
 use crate::list::{ids, pages, request, submit_many};
@@ -247,7 +247,7 @@ async fn a_job_whose_record_can_not_be_read_is_listed_all_the_same() {
     })
     .unwrap();
     let id = queue.submit(job()).await.unwrap().id;
-    let key = format!("jf:{{{namespace}/default}}:specs");
+    let key = queue_key(&namespace, &default_queue(), "specs");
     let script =
         "local ids = redis.call('HKEYS', KEYS[1]) redis.call('HSET', KEYS[1], ids[1], 'odd')";
     assert_eq!(redis.cli(&["EVAL", script, "1", &key]).trim(), "");

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use jobflow::JobId;
-use jobflow::testing::TestQueue;
+use jobflow::testing::{TestQueue, queue_key};
+use jobflow::{JobId, QueueName};
 use redis::{Cmd, Connection, FromRedisValue, ToRedisArgs};
 
 /// Long ago, in milliseconds.
@@ -24,7 +24,7 @@ impl Store {
         let client = redis::Client::open(queue.config().redis_url.as_str()).unwrap();
         Self {
             connection: client.get_connection().unwrap(),
-            prefix: format!("jf:{{{}/default}}:", queue.config().namespace),
+            prefix: queue_key(&queue.config().namespace, &QueueName::default(), ""),
             last_event: "-".to_owned(),
         }
     }
