@@ -187,7 +187,7 @@ fn of_partition(namespace: &Namespace, partition: &Partition, part: &str) -> Str
 /// queue has anyway.
 const BELL: &str = "bell";
 
-/// Where waiting workers hear which further partitions of a queue may have work.
+/// Where waiting workers hear which partitions of a queue may have work.
 /// It shares a slot with the first one.
 pub(crate) fn bell(namespace: &Namespace, queue: &QueueName) -> String {
     of_partition(namespace, &Partition::first(queue.clone()), BELL)

@@ -32,8 +32,8 @@ impl JobQueue {
             self.core.keep_live(part, &spread).await?;
             return Ok(false);
         }
-        // Before they are gone; counted twice for a moment. Nothing is added to them: by
-        // the spread that it goes by now, no job comes here any more.
+        // Before they are gone; counted twice for a moment. By the spread that it goes by
+        // now no job comes here, but for one that is sent again as its answer was lost.
         if !self.core.fold(part, &spread).await? {
             return Ok(false);
         }

@@ -14,6 +14,8 @@ use ::redis::{
     Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerError,
     ServerErrorKind, Value,
 };
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::node::Node;
@@ -26,8 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Redirections that are followed at once; later ones after a pause.
 const AT_ONCE: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long one server may take to say who owns what, before another is asked.
+/// How long one server may take to say who owns what.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+/// When the next one is asked as well: one that stands still is asked by chance, and
+/// calls wait for the answer.
+const ASK_NEXT_AFTER: Duration = Duration::from_millis(50);
 /// A server that has not answered for so long may have been replaced.
 const SILENT: Duration = Duration::from_millis(500);
 /// The owners are asked for at most so often.
@@ -350,13 +355,20 @@ const fn pause_before(turn: u32) -> Duration {
 async fn ask_each(nodes: &[Arc<Node>]) -> RedisResult<Vec<Range>> {
     let mut command = ::redis::cmd("CLUSTER");
     command.arg("SLOTS");
+    let command = &command;
+    let asked = nodes.iter().zip(0..).map(|(node, before)| async move {
+        tokio::time::sleep(ASK_NEXT_AFTER * before).await;
+        let answer = timeout(ASK_TIMEOUT, node.query::<Value>(command)).await;
+        (node, answer)
+    });
+    let mut answers: FuturesUnordered<_> = asked.collect();
     let mut last = RedisError::from((ErrorKind::Io, "no server of the cluster answers"));
-    for node in nodes {
-        match timeout(ASK_TIMEOUT, node.query::<Value>(&command)).await {
+    while let Some((node, answer)) = answers.next().await {
+        match answer {
             Ok(Ok(reply)) => match read_slots(reply, node.address()) {
                 Some(ranges) if !ranges.is_empty() => return Ok(ranges),
                 // One that has been removed from the cluster knows of nobody.
-                _ => continue,
+                _ => {}
             },
             Ok(Err(error)) => last = error,
             Err(_) => {}

@@ -75,6 +75,11 @@ async fn number(from: &mut BufReader<TcpStream>) -> Option<usize> {
 }
 
 async fn open(seed: u16) -> Arc<Cluster> {
+    let (common, node) = node(seed);
+    Cluster::open(&common, vec![node]).await.unwrap()
+}
+
+fn node(seed: u16) -> (Common, Arc<Node>) {
     let info = plain(&format!("redis://127.0.0.1:{seed}/")).unwrap();
     let login = Login::read(&RedisAccess::default()).unwrap();
     let durable = Duration::from_secs(1);
@@ -85,7 +90,7 @@ async fn open(seed: u16) -> Arc<Cluster> {
         login,
         durable,
     };
-    Cluster::open(&common, vec![node]).await.unwrap()
+    (common, node)
 }
 
 async fn get(cluster: &Arc<Cluster>) -> RedisResult<String> {
@@ -146,4 +151,20 @@ async fn a_view_that_is_behind_ends_no_call_to_a_new_owner() {
         }
     });
     assert_eq!(get(&cluster).await.unwrap(), "found");
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_holds_up_no_news() {
+    let (silent, well) = (Fake::new().await, Fake::new().await);
+    let (silent_port, port) = (silent.port, well.port);
+    silent.start(|_| std::future::pending());
+    well.start(move |_| async move { Fake::owns_all(port) });
+    let nodes = [silent_port, port].map(|port| node(port).1);
+    let too_long = tokio::time::sleep(ASK_TIMEOUT);
+    let ranges = tokio::select! {
+        biased;
+        ranges = ask_each(&nodes) => ranges.unwrap(),
+        () = too_long => panic!("the silent one is waited for"),
+    };
+    assert_eq!(ranges.len(), 1);
 }
