@@ -8,20 +8,19 @@
 -- ERRORS   -
 -- EVENTS   completed, retrying, failed, scheduled, waiting, cancelled
 -- COST     O(jobs · log n), jobs ≤ 125, and as many trimmed of each kept set
-local args, now, ids, jobs = ARGV, now_ms(), {}, (#ARGV - 3) / 5
+local args, now, ids, jobs, n, lost = ARGV, now_ms(), {}, (#ARGV - 3) / 5, 0, 0
 for i = 1, jobs do ids[i] = args[5 * i - 1] end
 local found = call('HMGET', meta, unpack(ids))
 local now_text, now_bytes, none, first_attempt = integer(now), pack('<I6', now), pack('<I6', 0), pack('<HH', 0, 1)
-local verdicts, done, ended, packed, moves, stored, cleared, n, lost = {}, {}, {}, {}, {}, {}, {}, 0, 0
-local told, entries = {}, {}
+local verdicts, done, ended, packed, moves, stored, cleared, told, entries = {}, {}, {}, {}, {}, {}, {}, {}, {}
 for i = 1, jobs do
   local at = 5 * i - 1
   local id, token, outcome, body, record = ids[i], args[at + 1], args[at + 2], args[at + 4], found[i]
   local flags = record and record:byte(FLAGS) or 0
   if flags % 2 == CANCEL and outcome ~= 'ack' then outcome = 'cancel' end
   local is_plain = outcome == 'ack' and flags == 0
-  local way = WAYS[outcome]
-  verdicts[i] = way[2]
+  local _, letter, _, told_as = way_of(outcome)
+  verdicts[i] = letter
   if not record or done[id] or sub(record, TOKEN, ENDED - 1) ~= token or not (is_plain or is_meta(record)) then
     -- The same call again, because its answer was lost, has been done already.
     if not record or done[id] or sub(record, ENDED, FINISHED - 1) ~= token then
@@ -41,8 +40,8 @@ for i = 1, jobs do
       record = sub(record, 1, TOKEN - 1) .. none .. token .. now_bytes .. sub(record, CLAIMED)
     else
       local ready, entry
-      record, place, ready, entry = close_attempt(id, record, outcome, tonumber(args[at + 3]), body, now)
-      if way[4] then told[#told + 1], entries[#entries + 1] = id, entry end
+      record, place, ready, entry = close_attempt(id, record, outcome, told_as, tonumber(args[at + 3]), body, now)
+      if entry then told[#told + 1], entries[#entries + 1] = id, entry end
       move.first = math.min(move.first, ready)
     end
     ended[n], packed[2 * n - 1], packed[2 * n] = id, id, record
@@ -56,25 +55,26 @@ if n == 0 then
   if call('EXISTS', counters) > 0 then count('lease_lost', lost) end
   return table.concat(verdicts)
 end
-local set = call('HMGET', config, 'keep_completed', 'keep_failed', 'keep_cancelled', 'draining', 'second')
+local own = call('HMGET', config, 'keep_completed', 'keep_failed', 'keep_cancelled', 'draining', 'second')
 call('ZREM', active, unpack(ended))
-begin_second(now, set[5])
+begin_second(now, own[5])
 call('HSET', meta, unpack(packed))
 if #cleared > 0 then call('HDEL', results, unpack(cleared)) end
 if #stored > 0 then call('HSET', results, unpack(stored)) end
-if #told > 0 then append_history(told, entries) end
+if #told > 0 then history_of().append(told, entries) end
 for outcome, move in pairs(moves) do
-  local way = WAYS[outcome]
-  call('ZADD', way[1], unpack(move.places))
-  publish(way[2], table.concat(move.ids))
-  if way[3] then count(way[3], move.size) end
+  local set, letter, total = way_of(outcome)
+  call('ZADD', set, unpack(move.places))
+  publish(letter, table.concat(move.ids))
+  if total then count(total, move.size) end
   if outcome == 'error' or outcome == 'fail' then count('errored', move.size) end
   if outcome == 'release' then ensure_wake() end
-  if way[1] == scheduled or way[1] == retrying then wake_for(way[1], move.first) end
+  if set == scheduled or set == retrying then wake_for(set, move.first) end
+  local keep = outcome == 'ack' and 1 or outcome == 'fail' and 2 or outcome == 'cancel' and 3
+  if keep then trim(set, tonumber(own[keep] or args[keep]), n + 8) end
 end
-if moves.ack then trim(completed, tonumber(set[1] or args[1]), n + 8) end
-if moves.fail then trim(failed, tonumber(set[2] or args[2]), n + 8) end
-if moves.cancel then trim(cancelled, tonumber(set[3] or args[3]), n + 8) end
-if set[4] then tell_when_empty() end
+if own[4] then tell_when_empty() end
 count('lease_lost', lost)
+-- Nobody waits for this answer as for that of a submit or a claim, see docs/decisions/060.
+if jobs < 8 then collectgarbage('step', 16) end
 return table.concat(verdicts)

@@ -30,11 +30,11 @@ queue_script!(
     "submit.lua"
 );
 #[rustfmt::skip]
-queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
+queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
 #[rustfmt::skip]
-queue_script!(CLAIM, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "claim.lua");
+queue_script!(CLAIM, "prelude_pause.lua", "prelude_take.lua", "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_resume.lua", "prelude_due.lua", "claim.lua");
 #[rustfmt::skip]
-queue_script!(FINISH, "prelude_count.lua", "prelude_keep.lua", "prelude_finish.lua", "finish.lua");
+queue_script!(FINISH, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_finish.lua", "finish.lua");
 queue_script!(FIND, "find.lua");
 queue_script!(SPREAD, "spread.lua");
 queue_script!(FOLD, "fold.lua");
@@ -42,17 +42,24 @@ queue_script!(
     RETIRE,
     "prelude_count.lua",
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "retire.lua"
 );
 queue_script!(EXTEND, "extend.lua");
 queue_script!(REPORT, "prelude_count.lua", "report.lua");
 #[rustfmt::skip]
-queue_script!(PROMOTE, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "promote.lua");
+queue_script!(PROMOTE, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_pause.lua", "prelude_resume.lua", "prelude_due.lua", "promote.lua");
 #[rustfmt::skip]
-queue_script!(REAP, "prelude_count.lua", "prelude_keep.lua", "prelude_pause.lua", "prelude_due.lua", "reap.lua");
+queue_script!(REAP, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_pause.lua", "prelude_resume.lua", "prelude_due.lua", "reap.lua");
 queue_script!(PRUNE, "prelude_keep.lua", "prune.lua");
-queue_script!(GET, "prelude_keep.lua", "prelude_control.lua", "get.lua");
+queue_script!(
+    GET,
+    "prelude_keep.lua",
+    "prelude_history.lua",
+    "prelude_control.lua",
+    "get.lua"
+);
 queue_script!(LIST, "prelude_look.lua", "list.lua");
 queue_script!(STATS, "prelude_count.lua", "stats.lua");
 queue_script!(RECENT, "recent.lua");
@@ -62,28 +69,32 @@ queue_script!(MEASURE, "prelude_count.lua", "prelude_measure.lua", "measure.lua"
 queue_script!(QUERY, "prelude_count.lua", "query.lua");
 
 #[rustfmt::skip]
-queue_script!(CANCEL, "prelude_count.lua", "prelude_keep.lua", "prelude_control.lua", "cancel.lua");
+queue_script!(CANCEL, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_control.lua", "cancel.lua");
 queue_script!(
     RETRY,
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "retry.lua"
 );
 queue_script!(
     PROMOTE_NOW,
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "promote_now.lua"
 );
 queue_script!(
     UPDATE,
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "update.lua"
 );
 queue_script!(
     DELETE,
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "delete.lua"
 );
@@ -92,20 +103,28 @@ queue_script!(
     CHECK,
     "prelude_count.lua",
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "prelude_pause.lua",
+    "prelude_resume.lua",
     "prelude_due.lua",
     "prelude_check.lua",
     "prelude_judge.lua",
     "check.lua"
 );
 
-queue_script!(PAUSE, "prelude_pause.lua", "pause.lua");
+queue_script!(
+    PAUSE,
+    "prelude_pause.lua",
+    "prelude_resume.lua",
+    "pause.lua"
+);
 queue_script!(DRAIN, "prelude_keep.lua", "drain.lua");
 queue_script!(CONFIGURE, "configure.lua");
 queue_script!(
     PURGE,
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "purge.lua"
 );
@@ -113,6 +132,7 @@ queue_script!(
     DELETE_QUEUE,
     "prelude_count.lua",
     "prelude_keep.lua",
+    "prelude_history.lua",
     "prelude_control.lua",
     "delete_queue.lua"
 );

@@ -1,4 +1,5 @@
--- Put behind prelude_keep.lua in scripts that people start: they look for single jobs and change them.
+-- Put behind prelude_keep.lua and prelude_history.lua in scripts that people start: they look for single jobs and
+-- change them.
 local PLACES = {
   { 'waiting', waiting }, { 'active', active }, { 'completed', completed }, { 'scheduled', scheduled },
   { 'retrying', retrying }, { 'failed', failed }, { 'waiting', parked }, { 'cancelled', cancelled },
@@ -119,6 +120,9 @@ end
 -- Keeps the spec whose payload is replaced in the job's history.
 local function replace_spec(id, spec, now)
   local old = call('HGET', specs, id)
-  if old then append_history({ id }, { history_entry('P', pack('<I6', now) .. old) }) end
+  if old then
+    local tell = history_of()
+    tell.append({ id }, { tell.entry('P', pack('<I6', now) .. old) })
+  end
   call('HSET', specs, id, spec)
 end

@@ -1,5 +1,5 @@
--- Put behind prelude_keep.lua and prelude_pause.lua in what keeps a queue in order: jobs that are due,
--- lost or too late.
+-- Put behind prelude_keep.lua, prelude_history.lua and prelude_resume.lua in what keeps a queue in order: jobs that
+-- are due, lost or too late.
 
 -- Moves up to `limit` due jobs of a set to the tail of their bands.
 -- Returns how many, and the score of the next one left.
@@ -112,7 +112,7 @@ local function reap_expired(now, limit, cap)
       else
         back[#back + 1], back[#back + 2], back_ids[#back_ids + 1] = integer(score), id, id
       end
-      told[#told + 1], entries[#entries + 1] = id, attempt_entry('l', attempt, claimed, now, worker, '')
+      told[#told + 1], entries[#entries + 1] = id, history_of().attempt('l', attempt, claimed, now, worker, '')
       if finished > 0 and flags >= FREES_KEY then
         free_key(key, id)
         key = ''
@@ -136,7 +136,7 @@ local function reap_expired(now, limit, cap)
     ensure_wake()
     publish('w', table.concat(back_ids))
   end
-  if #told > 0 then append_history(told, entries) end
+  if #told > 0 then history_of().append(told, entries) end
   if #corrupt > 0 then set_aside(corrupt, now) end
   count('lease_expired', #ids)
   if #over + #off + #corrupt > 0 then tell_if_drained() end
@@ -144,19 +144,16 @@ local function reap_expired(now, limit, cap)
   return #back_ids, #over + #off + #corrupt, tonumber(head[2])
 end
 
--- What the config says of claims, once all has ended whose time has come: the queue's pause, the paused
--- kinds, when the next thing ends, what the queue says for jobs that do not, and whether some may still
--- wait whose time is over.
-local function settle(now)
-  local set = call('HMGET', config, 'paused', 'kinds', 'kinds_resume', 'unpark', 'next_expiry', 'max_attempts',
-    'timeout', 'backoff')
-  local kinds, unpark_from, late = set[2] or '', set[4], false
-  local resume, expiry = tonumber(set[3]) or math.huge, tonumber(set[5]) or math.huge
+-- Ends all whose time has come of what `claim_settings` returned. Returns the kinds that are paused then, when
+-- the next thing ends, and whether some jobs may still wait whose time is over.
+local function settle(now, said)
+  local kinds, unpark_from, late = said[2] or '', said[4], false
+  local resume, expiry = tonumber(said[3]) or math.huge, tonumber(said[5]) or math.huge
   if unpark_from or resume < now or expiry < now then
     begin_writes()
     if resume < now then kinds, unpark_from = resume_kinds(kinds, now), '-inf' end
     if unpark_from and unpark(kinds, unpark_from, now, 100) then resume = now end
     if expiry < now then late = expire(now, 100) == 100 end
   end
-  return set[1], kinds, math.min(resume, expiry), { set[6] or '', set[7] or '', set[8] or '' }, late
+  return kinds, math.min(resume, expiry), late
 end

@@ -1,53 +1,8 @@
--- Put behind prelude.lua where jobs end or are forgotten: what is kept of them.
--- A history has entries of a letter, the length of a body (4 bytes) and the body, oldest first:
--- 'A' an attempt that ended, 'P' a spec whose payload was replaced.
-local HISTORY_ATTEMPTS, HISTORY_PAYLOADS, HISTORY_MESSAGE = 20, 2, 1024
-
--- The letter in the history of an attempt that was acked: told only when the job is retried.
-local ACKED = 'a'
-
-local function history_entry(letter, body)
-  return letter .. pack('<I4', #body) .. body
-end
-
--- An attempt as its record tells of it; `letter` says how it ended, `failure` as in the results column or ''.
-local function attempt_entry(letter, attempt, claimed, ended, worker, failure)
-  local code_len = failure:byte(2) or 0
-  local code, message = sub(failure, 3, 2 + code_len), sub(failure, 3 + code_len, 2 + code_len + HISTORY_MESSAGE)
-  return history_entry('A', letter .. pack('<HI6I6Bc0Bc0', attempt, claimed, ended, #worker, worker,
-    #code, code) .. message)
-end
-
--- Drops the oldest entries that are too many.
-local function shorten_history(text)
-  local starts, letters, at = {}, { A = -HISTORY_ATTEMPTS, P = -HISTORY_PAYLOADS }, 1
-  while at + 4 <= #text do
-    local letter = sub(text, at, at)
-    starts[#starts + 1] = at
-    letters[letter] = (letters[letter] or 0) + 1
-    at = at + 5 + struct.unpack('<I4', text, at + 1)
-  end
-  if letters.A <= 0 and letters.P <= 0 then return text end
-  local kept = {}
-  for i, start in ipairs(starts) do
-    local letter = sub(text, start, start)
-    letters[letter] = letters[letter] - 1
-    if letters[letter] < 0 then kept[#kept + 1] = sub(text, start, (starts[i + 1] or #text + 1) - 1) end
-  end
-  return table.concat(kept)
-end
+-- Put behind prelude.lua where jobs end or are forgotten.
 
 -- Frees a key, unless another job holds it by now.
 local function free_key(key, id)
   if key ~= '' and call('HGET', idem, key) == id then call('HDEL', idem, key) end
-end
-
-local function append_history(ids, entries)
-  local packed = {}
-  for i, old in ipairs(call('HMGET', history, unpack(ids))) do
-    packed[2 * i - 1], packed[2 * i] = ids[i], shorten_history((old or '') .. entries[i])
-  end
-  call('HSET', history, unpack(packed))
 end
 
 local function drop_tags(ids)
@@ -55,16 +10,6 @@ local function drop_tags(ids)
     for tag in (joined or ''):gmatch('[^\n]+') do call('ZREM', tag_key(tag), ids[i]) end
   end
   call('HDEL', tags, unpack(ids))
-end
-
--- Deletes what the handlers of jobs said.
-local function forget_reports(ids)
-  call('HDEL', progress, unpack(ids))
-  for _, id in ipairs(ids) do
-    local fields = { id }
-    for slot = 1, LOG_SLOTS do fields[slot + 1] = id .. string.char(slot) end
-    call('HDEL', logs, unpack(fields))
-  end
 end
 
 -- Deletes the columns of jobs that no set holds any more.
@@ -76,7 +21,14 @@ local function forget(ids)
       end
     end
     drop_tags(ids)
-    if call('EXISTS', progress, logs) > 0 then forget_reports(ids) end
+    call('HDEL', progress, unpack(ids))
+    if call('EXISTS', logs) > 0 then
+      for _, id in ipairs(ids) do
+        local fields = { id }
+        for slot = 1, LOG_SLOTS do fields[slot + 1] = id .. string.char(slot) end
+        call('HDEL', logs, unpack(fields))
+      end
+    end
     call('HDEL', history, unpack(ids))
     call('ZREM', expiring, unpack(ids))
   end

@@ -8,7 +8,7 @@
 -- COST     O(limit · log n), limit ≤ 200
 begin_writes()
 local now = now_ms()
-settle(now)
+settle(now, claim_settings())
 local moved = promote_due(now, tonumber(ARGV[1]))
 if moved > 0 then ensure_wake() end
 return moved

@@ -13,7 +13,8 @@ local new_spec, any = ARGV[5], false
 local verdicts = change_jobs(6, { waiting = 'w' }, function(id, state, set, record, now)
   if not FINAL[state] and state ~= 'retrying' then return nil, 'INVALID_STATE_TRANSITION ' .. state end
   if state == 'completed' then
-    append_history({ id }, { attempt_entry(ACKED, record.attempt, record.claimed, record.finished, record.worker, '') })
+    local tell = history_of()
+    tell.append({ id }, { tell.attempt(ACKED, record.attempt, record.claimed, record.finished, record.worker, '') })
   end
   if FINAL[state] then
     record.crashes, record.attempt, record.finished, record.claimed, record.worker = 0, 0, 0, 0, ''
