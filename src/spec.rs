@@ -30,6 +30,10 @@ struct StoredSpec {
     backoff: Option<StoredBackoff>,
     #[prost(btree_map = "string, string", tag = "7")]
     headers: BTreeMap<String, String>,
+    /// The script appends it where the job is scheduled and needs no record, by the
+    /// clock of the store.
+    #[prost(fixed64, tag = "13")]
+    run_at_ms: u64,
     /// The script appends it where there is a limit, by the clock of the store.
     #[prost(fixed64, tag = "14")]
     start_before_ms: u64,
@@ -59,6 +63,8 @@ pub(crate) struct Spec {
     pub(crate) timeout: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) headers: BTreeMap<String, String>,
+    /// When it was to run, where no record says so.
+    pub(crate) run_at: Option<StoreTime>,
     pub(crate) start_before: Option<StoreTime>,
     pub(crate) created: StoreTime,
 }
@@ -74,6 +80,7 @@ impl Spec {
             timeout_ms: job.timeout.map(millis).unwrap_or_default(),
             backoff: job.backoff.map(Into::into),
             headers: job.headers.clone(),
+            run_at_ms: 0,
             start_before_ms: 0,
             created_ms: 0,
         })
@@ -89,6 +96,8 @@ impl Spec {
             timeout_ms: self.timeout.map(millis).unwrap_or_default(),
             backoff: self.backoff.map(Into::into),
             headers: self.headers.clone(),
+            // A change writes a record.
+            run_at_ms: 0,
             start_before_ms: self.start_before.map_or(0, |time| time.0),
             created_ms: self.created.0,
         })
@@ -121,6 +130,7 @@ impl Spec {
             timeout: (stored.timeout_ms > 0).then(|| Duration::from_millis(stored.timeout_ms)),
             backoff,
             headers: stored.headers,
+            run_at: instant(stored.run_at_ms),
             start_before: instant(stored.start_before_ms),
             created: StoreTime(stored.created_ms),
         })

@@ -1,6 +1,7 @@
 //! Large queues: the same calls on a small queue and on one with very many
 //! jobs in each state, and whether any script holds everybody else up.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -81,14 +82,17 @@ async fn compare(
         rounds.push((base, measure(store, full).await?));
     }
     for (at, call) in CALLS.into_iter().enumerate() {
-        let of = |figures: fn(&(Figures, Figures)) -> Figures| {
-            let figures: Vec<f64> = rounds.iter().map(|round| figures(round)[at]).collect();
+        let of = |side: fn(&(Figures, Figures)) -> &Figures, part: fn(&Figure) -> f64| {
+            let figures: Vec<f64> = rounds.iter().map(|round| part(&side(round)[at])).collect();
             median(&figures)
         };
-        let (small, large) = (of(|round| round.0), of(|round| round.1));
+        let (small, full) = (of(|r| &r.0, |f| f.redis), of(|r| &r.1, |f| f.redis));
+        let (small_caller, full_caller) = (of(|r| &r.0, |f| f.caller), of(|r| &r.1, |f| f.caller));
         print(
             &json!({"peer": "jobflow", "mode": "scale", "n": n, "call": call, "full_of": full_of,
-            "small_us": rounded(small), "full_us": rounded(large), "ratio": rounded(large / small)}),
+            "small_us": rounded(small), "full_us": rounded(full), "ratio": rounded(full / small),
+            "small_caller_us": rounded(small_caller), "full_caller_us": rounded(full_caller),
+            "caller_ratio": rounded(full_caller / small_caller)}),
         );
     }
     Ok(())
@@ -190,31 +194,39 @@ pub(crate) async fn finish(queue: &JobQueue, jobs: &[ClaimedJob], outcome: &Outc
     Ok(())
 }
 
-/// What is measured, and its microseconds of Redis.
+/// What is measured.
 const CALLS: [&str; 5] = ["submit", "get", "stats", "claim", "finish"];
-type Figures = [f64; CALLS.len()];
+/// Microseconds of a call: those of Redis, and from the call to its answer.
+#[derive(Clone, Copy, Default)]
+struct Figure {
+    redis: f64,
+    caller: f64,
+}
+type Figures = [Figure; CALLS.len()];
 
 /// Leaves as many jobs waiting as there were.
 async fn measure(store: &mut Store, queue: &JobQueue) -> Result<Figures> {
-    let mut readings = vec![store.usage().await?];
     let jobs = (0..CALL).map(|_| job());
     let jobs = jobs.collect::<jobflow::Result<Vec<_>>>()?;
-    let mut submitted = queue.submit_batch(jobs).await;
-    readings.push(store.usage().await?);
+    let (submit, mut submitted) = timed(store, queue.submit_batch(jobs)).await?;
     let last = submitted.pop().context("nothing was submitted")??;
-    queue.get(last.id).await?;
-    readings.push(store.usage().await?);
-    queue.snapshot().await?;
-    readings.push(store.usage().await?);
-    let jobs = claim(queue, CALL).await?;
-    readings.push(store.usage().await?);
-    finish(queue, &jobs, &Outcome::Ack(None)).await?;
-    readings.push(store.usage().await?);
-    let mut figures = Figures::default();
-    for (figure, pair) in figures.iter_mut().zip(readings.windows(2)) {
-        *figure = number(pair[1].since(&pair[0]).micros("evalsha"));
-    }
-    Ok(figures)
+    let (get, job) = timed(store, queue.get(last.id)).await?;
+    job?;
+    let (stats, snapshot) = timed(store, queue.snapshot()).await?;
+    snapshot?;
+    let (claim, jobs) = timed(store, claim(queue, CALL)).await?;
+    let (finish, finished) = timed(store, finish(queue, &jobs?, &Outcome::Ack(None))).await?;
+    finished?;
+    Ok([submit, get, stats, claim, finish])
+}
+
+async fn timed<T>(store: &mut Store, call: impl Future<Output = T>) -> Result<(Figure, T)> {
+    let before = store.usage().await?;
+    let began = Instant::now();
+    let done = call.await;
+    let caller = began.elapsed().as_secs_f64() * 1e6;
+    let redis = number(store.usage().await?.since(&before).micros("evalsha"));
+    Ok((Figure { redis, caller }, done))
 }
 
 /// So many scheduled jobs that are due in the same moment.

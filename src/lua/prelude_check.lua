@@ -17,9 +17,10 @@ local function read_varint(text, at)
   end
 end
 
--- Whether a spec is a whole message that begins with the kind and ends with the time of the submit.
+-- Whether a spec is a whole message that begins with the kind and ends with the time of the submit; and for when
+-- it was scheduled if it had no record then, or 0.
 local function is_spec(spec)
-  local at, last, fields = 1, 0, 0
+  local at, last, fields, run_at = 1, 0, 0, 0
   if spec:byte(1) ~= 10 then return false end
   while at <= #spec and fields < 5000 do
     last, at = read_varint(spec, at)
@@ -31,6 +32,7 @@ local function is_spec(spec)
       local length, start = read_varint(spec, at)
       at = length and start + length
     elseif wire == 1 or wire == 5 then
+      if last == 105 and #spec >= at + 7 then run_at = struct.unpack('<I8', spec, at) end
       at = at + (wire == 1 and 8 or 4)
     else
       return false
@@ -38,7 +40,7 @@ local function is_spec(spec)
     if not at then return false end
     fields = fields + 1
   end
-  return at == #spec + 1 and last == 121
+  return at == #spec + 1 and last == 121, run_at
 end
 
 -- The band of a waiting job's score, and its place in the band; nothing for what no script writes.
@@ -57,7 +59,7 @@ end
 
 -- The record of a job, or what is known where none is left.
 local function record_or_new(id, packed)
-  if packed then return record_of(id, 0) end
+  if packed then return record_of(id, 'waiting', 0) end
   return { priority = USUAL_BAND, crashes = 0, attempt = 0, token = 0, ended = 0, finished = 0, claimed = 0, ready = 0,
     score = 0, flags = 0, revision = 0, worker = '', key = '' }
 end
@@ -100,9 +102,10 @@ local function was_called_off(id, finished)
 end
 
 -- Puts a job that no set holds where its record says it was.
-local function restore(id, packed, now)
+local function restore(id, packed, run_at, now)
   local record, stored = record_or_new(id, packed), call('HGET', results, id) or ''
   if not record then return put_aside(id, {}, now) end
+  if not packed then record.ready = run_at end
   if record.finished > 0 then
     local state, set = 'completed', completed
     if sub(stored, 1, 11) == 'E\9CANCELLED' or was_called_off(id, record.finished) then

@@ -15,14 +15,15 @@ local function place_of(id)
   end
 end
 
--- A job's record by name; that of a waiting job which has none yet says what its score says.
+-- A job's record by name; that of a waiting or scheduled job which has none yet says what its score says.
 -- Nothing when it can not be read.
-local function record_of(id, score)
+local function record_of(id, state, score)
   local packed = call('HGET', meta, id)
   if not packed then
-    local band = math.floor(score / BAND) + USUAL_BAND
-    return { priority = band, crashes = 0, attempt = 0, token = 0, ended = 0, finished = 0, claimed = 0, ready = 0,
-      score = score, flags = 0, revision = 0, worker = '', key = '' }
+    local band, is_waiting = math.floor(score / BAND) + USUAL_BAND, state == 'waiting'
+    return { priority = band, crashes = 0, attempt = 0, token = 0, ended = 0, finished = 0, claimed = 0,
+      ready = is_waiting and 0 or score, score = is_waiting and score or 0, flags = 0, revision = 0, worker = '',
+      key = '' }
   end
   local record = {}
   record.priority, record.crashes, record.attempt, record.token, record.ended, record.finished, record.claimed,
@@ -53,7 +54,7 @@ local function look_up(id, etag)
   local state, set, score = place_of(id)
   if not state then return nil, 'JOB_NOT_FOUND' end
   if etag ~= '' and etag ~= etag_of(state, call('HGET', meta, id)) then return nil, 'ETAG_MISMATCH' end
-  return state, set, score, record_of(id, score)
+  return state, set, score, record_of(id, state, score)
 end
 
 -- Makes a job cancelled that does not run.

@@ -38,10 +38,13 @@ local function damage_of(id, now)
   local function aside() return put_aside(id, places, now) end
   if #places == 0 then
     if not spec then return 'left_over', function() forget({ id }) return 'deleted what was left of it' end end
-    return 'no_state', function() return is_spec(spec) and restore(id, packed, now) or put_aside(id, {}, now) end
+    return 'no_state', function()
+      local is_whole, run_at = is_spec(spec)
+      return is_whole and restore(id, packed, run_at, now) or put_aside(id, {}, now)
+    end
   end
   local state, set, score = unpack(places[1])
-  local record = record_of(id, score)
+  local record = record_of(id, state, score)
   if #places > 1 then
     return 'two_states', function()
       local right = right_place(places, record)
@@ -53,9 +56,12 @@ local function damage_of(id, now)
   end
   if state == 'failed' and sub(call('HGET', results, id) or '', 1, #SET_ASIDE) == SET_ASIDE then return nil end
   if not spec then return 'no_spec', aside end
-  if not is_spec(spec) then return 'corrupt_spec', aside end
+  local is_whole, run_at = is_spec(spec)
+  if not is_whole then return 'corrupt_spec', aside end
   if not record or record.priority > 9 then return 'corrupt_record', aside end
-  if not packed and state ~= 'waiting' then
+  if not packed and state == 'scheduled' and run_at > 0 then
+    record.ready = run_at
+  elseif not packed and state ~= 'waiting' then
     return 'no_record', function() return make_record(id, state, set, score) end
   end
   record.is_stored = packed
@@ -138,9 +144,10 @@ local function damage_of_key(key)
     if not id or call('HEXISTS', specs, id) == 1 then return nil end
     return 'key_of_nobody', drop
   end
-  local record = record_of(id, score)
+  local record = record_of(id, state, score)
   -- A job without the record that it must have is mended first.
   local is_lacking = state ~= 'waiting' and call('HEXISTS', meta, id) == 0
+    and (state ~= 'scheduled' or (select(2, is_spec(call('HGET', specs, id) or '')) or 0) == 0)
   if not record or record.key == key or is_lacking then return nil end
   if record.key ~= '' then return 'key_of_nobody', drop end
   return 'key_unknown', function()

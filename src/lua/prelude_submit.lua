@@ -92,7 +92,6 @@ local function submit_jobs(rival_of, make_way)
         limits[#limits + 1], limits[#limits + 2] = integer(rider.limit), id
       end
       if rider and rider.tags ~= '' then tagged[#tagged + 1], tagged[#tagged + 2] = id, rider.tags end
-      new_specs[2 * new - 1], new_specs[2 * new] = id, spec .. created
       if clock == 1 then ready = now + ready end
       if ready > now then
         later, first_due = later + 1, math.min(first_due, ready)
@@ -106,7 +105,11 @@ local function submit_jobs(rival_of, make_way)
         by_key[key], entries = id, entries + 1
         new_keys[2 * entries - 1], new_keys[2 * entries] = key, id
       end
-      if key ~= '' or ready > 0 or rider then
+      local is_ordinary = key == '' and not rider and (ready == 0 or priority == USUAL_BAND)
+      -- Of an ordinary job that is scheduled the set alone knows when; field 13, fixed64, is for a check.
+      if is_ordinary and ready > 0 then spec = spec .. '\105' .. pack('<I8', ready) end
+      new_specs[2 * new - 1], new_specs[2 * new] = id, spec .. created
+      if not is_ordinary then
         metas = metas + 1
         new_metas[2 * metas - 1] = id
         new_metas[2 * metas] = pack_meta(priority, 0, 0, 0, 0, 0, 0, ready, 0,

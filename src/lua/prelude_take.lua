@@ -11,11 +11,13 @@ local function take(now, said, kinds, next_at, has_active, is_late)
   -- Where a kind is paused this goes on behind its jobs, for a while.
   local token, deadline = nil, now + lease_ms
   local n, taken, taken_specs, taken_metas, packed, corrupt, kept = 0, {}, {}, {}, {}, {}, {}
+  local may_be_more = true
   local leases = has_active and {} or { 0, ROOMY }
   -- What the records of all jobs that run for the first time have in common, by band.
   local first, tail, lease_end_text = {}, pack('<BHBc0H', 0, 0, #worker, worker, 0), integer(deadline)
   while n < limit and #kept < 200 and not is_held and not is_late do
     local popped, ids = call('ZPOPMIN', waiting, limit - n), {}
+    may_be_more = #popped == 2 * (limit - n)
     if #popped == 0 then break end
     for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
     local found_specs, found_metas = call('HMGET', specs, unpack(ids)), call('HMGET', meta, unpack(ids))
@@ -57,7 +59,7 @@ local function take(now, said, kinds, next_at, has_active, is_late)
     publish('a', taken)
   end
   if #kept > 0 then call('ZADD', parked, unpack(kept)) end
-  if not is_held and call('ZCARD', waiting) > 0 then ensure_wake() else call('DEL', wake) end
+  if not is_held and may_be_more and call('ZCARD', waiting) > 0 then ensure_wake() else call('DEL', wake) end
   if #kept >= 200 or is_late then next_at = now end
   if n == 0 then return { next_at == math.huge and -1 or math.max(next_at - now, 0) }, corrupt end
   local wait = math.max(math.min(next_at, deadline) - now, 0)

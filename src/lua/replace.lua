@@ -15,7 +15,7 @@ call('HINCRBY', counters, 'seq', 0)
 local function rival_of(id, policy)
   local state, set, score = place_of(id)
   if policy < 2 or not state or policy == 2 and (state == 'active' or FINAL[state]) then return nil end
-  local record = record_of(id, score)
+  local record = record_of(id, state, score)
   local frees = (state == 'waiting' or state == 'scheduled') and 1 or 0
   return record and { id = id, state = state, set = set, record = record, frees = frees }
 end

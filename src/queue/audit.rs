@@ -11,6 +11,7 @@ use crate::meta::Meta;
 use crate::outcome::{self, Stored};
 use crate::partition::{MAX_PARTITIONS, Partition};
 use crate::queue::JobQueue;
+use crate::spec::Spec;
 use crate::state::JobState;
 
 /// Fields asked for in one step of a scan.
@@ -101,8 +102,8 @@ impl JobQueue {
         let metas: BTreeMap<Bytes, Bytes> =
             self.scan("HSCAN", keys.meta()).await?.into_iter().collect();
         let specs = self.scan("HSCAN", keys.specs()).await?;
-        let specs: HashSet<_> = specs.into_iter().map(|(id, _)| id).collect();
-        for (id, state) in states.iter().filter(|(id, _)| !specs.contains(*id)) {
+        let specs: HashMap<_, _> = specs.into_iter().collect();
+        for (id, state) in states.iter().filter(|(id, _)| !specs.contains_key(*id)) {
             if *state != JobState::Failed || !self.is_set_aside(keys, id).await? {
                 report.problem(queue, id, "has a state but no spec");
             }
@@ -124,6 +125,7 @@ impl JobQueue {
         for (id, state) in states {
             match metas.get(id).map(|packed| Meta::unpack(packed)) {
                 None if *state == JobState::Waiting => {}
+                None if *state == JobState::Scheduled && says_when(specs.get(id)) => {}
                 None => report.problem(queue, id, &format!("is {state} without a record")),
                 Some(None) => report.problem(queue, id, "has a record that can not be read"),
                 Some(Some(meta)) => {
@@ -247,4 +249,10 @@ impl AuditReport {
         self.problems
             .push(format!("queue {queue}: job {id} {what}"));
     }
+}
+
+/// Whether a spec has what would stand in the record of a scheduled job.
+fn says_when(spec: Option<&Bytes>) -> bool {
+    let spec = spec.and_then(|spec| Spec::decode(spec.clone()));
+    spec.is_some_and(|spec| spec.run_at.is_some())
 }

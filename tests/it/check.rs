@@ -3,10 +3,10 @@
 mod plant;
 
 use jobflow::testing::TestQueue;
-use jobflow::{DamageKind, JobState, Mend, NewJob, Outcome};
+use jobflow::{DamageKind, JobId, JobState, Mend, NewJob, Outcome};
 use plant::{After, Victim, each, found, furnished, plant};
 
-use crate::{LEASE, claim, error};
+use crate::{LEASE, claim, error, key, store};
 
 macro_rules! damages {
     ($($name:ident: $victim:expr, $damage:literal => $kind:ident, $after:expr;)+) => {
@@ -28,7 +28,7 @@ macro_rules! damages {
 
 use After::{Elsewhere, Gone, SetAside};
 use JobState::{Active, Cancelled, Completed, Failed, Retrying, Scheduled, Waiting};
-use Victim::{In, Nobody, Parked};
+use Victim::{In, Nobody, Ordinary, Parked};
 
 damages! {
     a_waiting_job_that_is_also_failed_waits:
@@ -46,6 +46,8 @@ damages! {
         In(Active), "call('ZREM', t..'active', id)" => NoState, After::In(Waiting);
     a_scheduled_job_in_no_state_is_scheduled_again:
         In(Scheduled), "call('ZREM', t..'scheduled', id)" => NoState, After::In(Scheduled);
+    a_scheduled_job_without_a_record_in_no_state_is_scheduled_again:
+        Ordinary, "call('ZREM', t..'scheduled', id)" => NoState, After::In(Scheduled);
     a_retrying_job_in_no_state_is_retrying_again:
         In(Retrying), "call('ZREM', t..'retrying', id)" => NoState, After::In(Retrying);
     a_completed_job_in_no_state_is_completed_again:
@@ -107,6 +109,9 @@ damages! {
     a_scheduled_job_gets_its_time:
         In(Scheduled), "call('ZADD', t..'scheduled', now + 1e9, id)"
         => WrongScore, After::In(Scheduled);
+    a_scheduled_job_without_a_record_gets_its_time:
+        Ordinary, "call('ZADD', t..'scheduled', now + 1e9, id)"
+        => WrongScore, After::In(Scheduled);
     a_retrying_job_gets_its_time:
         In(Retrying), "call('ZADD', t..'retrying', now + 1e9, id)"
         => WrongScore, After::In(Retrying);
@@ -133,6 +138,8 @@ damages! {
         In(Completed), "call('HSET', t..'idem', 'k:x', id)" => KeyOfNobody, After::In(Completed);
     a_job_that_lost_its_record_learns_of_its_idempotency_key:
         In(Waiting), "call('HDEL', t..'meta', id)" => KeyUnknown, After::In(Waiting);
+    a_scheduled_job_without_a_record_learns_of_its_idempotency_key:
+        Ordinary, "call('HSET', t..'idem', 'k:x', id)" => KeyUnknown, After::In(Scheduled);
     a_job_is_found_by_its_tag_again:
         In(Scheduled), "call('ZREM', t..'tag:red', id)" => TagLost, After::In(Scheduled);
     a_job_is_not_found_by_a_tag_that_it_does_not_have:
@@ -145,6 +152,26 @@ damages! {
         => NoWake, After::In(Waiting);
     a_queue_that_is_not_listed_is_listed_again:
         In(Waiting), "call('SREM', n..'queues', 'default')" => UnlistedQueue, Elsewhere;
+}
+
+/// Its spec says when, as no record does.
+#[tokio::test]
+async fn a_scheduled_job_without_a_record_keeps_its_time_when_its_place_is_lost() {
+    let (queue, ids) = furnished().await;
+    let id = ids["ordinary"];
+    let before = queue.get(id).await.unwrap();
+    assert_eq!(stored_record(&queue, id), None);
+    plant(&queue, id.as_bytes(), "call('ZREM', t..'scheduled', id)");
+    assert_eq!(found(&queue, Mend::Yes).await.len(), 1);
+    let after = queue.get(id).await.unwrap();
+    assert_eq!((after.state, after.ready), (Scheduled, before.ready));
+    queue.close().await;
+}
+
+fn stored_record(queue: &TestQueue, id: JobId) -> Option<Vec<u8>> {
+    let mut read = redis::cmd("HGET");
+    read.arg(key(queue, "meta")).arg(id.as_bytes());
+    read.query(&mut store(queue)).unwrap()
 }
 
 #[tokio::test]

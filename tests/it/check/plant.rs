@@ -31,6 +31,8 @@ const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
 pub(super) enum Victim {
     /// The job in this state.
     In(JobState),
+    /// The scheduled job that needs no record.
+    Ordinary,
     /// The job of a paused kind.
     Parked,
     /// An id of no job.
@@ -77,6 +79,9 @@ pub(super) async fn furnished() -> (TestQueue, BTreeMap<&'static str, JobId>) {
     ids.insert("active", active);
     let later = rich("noop").run_at(RunAt::After(HOUR)).unwrap();
     ids.insert("scheduled", submit(&queue, limited(later)).await);
+    let later = NewJob::new("noop", "{}").unwrap();
+    let later = later.run_at(RunAt::After(HOUR)).unwrap();
+    ids.insert("ordinary", submit(&queue, later).await);
     let kind = Kind::new("paused").unwrap();
     queue
         .pause(&default_queue(), Some(&kind), "repairs", None)
@@ -165,6 +170,7 @@ pub(super) async fn each(victim: Victim, damage: &str, kind: DamageKind, after: 
     let (queue, ids) = furnished().await;
     let id = match victim {
         Victim::In(state) => ids[state.as_str()].as_bytes().to_vec(),
+        Victim::Ordinary => ids["ordinary"].as_bytes().to_vec(),
         Victim::Parked => ids["parked"].as_bytes().to_vec(),
         Victim::Nobody => JobId::generate(&default_queue()).as_bytes().to_vec(),
     };
