@@ -16,7 +16,8 @@ pub(crate) fn redis_url() -> Result<String> {
         .context("JOBFLOW_REDIS_URL names the redis-server to measure on")
 }
 
-/// A namespace of its own for one measurement.
+/// A namespace of its own for one measurement, about as long as those that
+/// people choose: each call names its keys.
 pub(crate) fn config(mode: &str) -> Result<QueueConfig> {
     #[expect(
         clippy::disallowed_methods,
@@ -25,7 +26,7 @@ pub(crate) fn config(mode: &str) -> Result<QueueConfig> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     Ok(QueueConfig {
         redis_url: redis_url()?,
-        namespace: Namespace::new(format!("bench-{mode}-{now}"))?,
+        namespace: Namespace::new(format!("{mode}-{:x}", now % (1 << 32)))?,
         ..QueueConfig::default()
     })
 }
