@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use jobflow::{JobQueue, NewJob};
+use jobflow::{JobQueue, NewJob, Outcome};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -20,6 +20,7 @@ use crate::children::{Process, own_cpu_ticks};
 use crate::drain;
 use crate::grpc;
 use crate::idle::{Idle, Program};
+use crate::scale::{claim, finish};
 use crate::setting::{config, job, median, number, print, queue, say};
 use crate::store::{Store, Usage};
 
@@ -60,11 +61,13 @@ const OWN_COMMANDS: [&str; 11] = [
 ];
 
 /// A figure's name, and by which part it may be worse than recorded.
-const MARGINS: [(&str, f64); 10] = [
+const MARGINS: [(&str, f64); 12] = [
     ("submit_bulk_cost", 0.15),
     ("submit_bulk_commands", 0.03),
     ("submit_single_cost", 0.25),
     ("submit_single_commands", 0.03),
+    ("one_by_one_cost", 0.25),
+    ("one_by_one_commands", 0.03),
     ("drain_cost", 0.25),
     // How many jobs share a call depends on how fast the worker is.
     ("drain_commands", 0.10),
@@ -103,8 +106,8 @@ pub(crate) async fn command(arguments: &[String]) -> Result<()> {
 async fn measure() -> Result<Figures> {
     let mut store = Store::connect().await?;
     // The first round loads scripts and opens connections.
-    one_round(&mut store, &mut [const { Samples::new() }; 3]).await?;
-    let mut samples = [const { Samples::new() }; 3];
+    one_round(&mut store, &mut [const { Samples::new() }; WORKS.len()]).await?;
+    let mut samples = [const { Samples::new() }; WORKS.len()];
     for round in 1..=ROUNDS {
         say(&format!("round {round} of {ROUNDS}"));
         one_round(&mut store, &mut samples).await?;
@@ -144,10 +147,10 @@ fn digits(figure: f64) -> f64 {
 }
 
 /// What is done in a round.
-const WORKS: [&str; 3] = ["submit_bulk", "submit_single", "drain"];
+const WORKS: [&str; 4] = ["submit_bulk", "submit_single", "drain", "one_by_one"];
 
-async fn one_round(store: &mut Store, samples: &mut [Samples; 3]) -> Result<()> {
-    let [bulks, singles, drains] = samples;
+async fn one_round(store: &mut Store, samples: &mut [Samples; WORKS.len()]) -> Result<()> {
+    let [bulks, singles, drains, ones] = samples;
     store.clear().await?;
     let queue = queue("guard")?;
     for _ in 0..BULK_CALLS / CHUNK {
@@ -175,6 +178,17 @@ async fn one_round(store: &mut Store, samples: &mut [Samples; 3]) -> Result<()> 
     calibration.abort();
     let usage = store.usage().await?.since(&before);
     drains.add(&usage, jobs, LIKE_DRAIN);
+    for _ in 0..SINGLE_CALLS / CHUNK {
+        let before = store.usage().await?;
+        for _ in 0..CHUNK {
+            queue.submit(job()?).await?;
+            let jobs = claim(&queue, 1).await?;
+            finish(&queue, &jobs, &Outcome::Ack(None)).await?;
+            calibrate(store, 1).await?;
+        }
+        let usage = store.usage().await?.since(&before);
+        ones.add(&usage, CHUNK, 1);
+    }
     Ok(())
 }
 
