@@ -17,8 +17,9 @@ use crate::grpc;
 use crate::setting::{config, median, number, print, rate, rounded};
 use crate::store::Store;
 
-/// With and without streams, in turns.
-const ROUNDS: usize = 3;
+/// With and without streams, in turns, and every other round the other way
+/// round: the store grows all the while.
+const ROUNDS: usize = 4;
 const IN_FLIGHT: usize = 64;
 
 pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
@@ -33,11 +34,15 @@ pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
     let channels = grpc::channels(&server.address, 4).await?;
     let time = Duration::from_secs(seconds as u64);
     let (mut without, mut with, mut polls) = (Vec::new(), Vec::new(), Vec::new());
-    let mut memory: Option<f64> = None;
-    for _ in 0..ROUNDS {
-        without.push(submits_per_s(&channels, time).await?);
+    let (mut memory, mut ticks): (Option<f64>, Vec<f64>) = (None, Vec::new());
+    for round in 0..ROUNDS {
+        if round % 2 == 0 {
+            without.push(submits_per_s(&channels, time).await?);
+        }
         let watchers = Process::watchers(&server, count).await?;
+        let before = server.cpu_ticks()?;
         let sent = store.listen(time).await?;
+        ticks.push(number(server.cpu_ticks()? - before));
         let polled = sent.get("stats").copied().unwrap_or_default();
         ensure!(polled > 0, "no poll was seen");
         polls.push(number(polled) / time.as_secs_f64());
@@ -46,11 +51,16 @@ pub(crate) async fn run(count: usize, seconds: usize) -> Result<()> {
             .map(|mb| memory.map_or(mb, |most| most.max(mb)));
         with.push(submits_per_s(&channels, time).await?);
         drop(watchers);
+        if round % 2 == 1 {
+            without.push(submits_per_s(&channels, time).await?);
+        }
     }
     let loss = 100.0 * (1.0 - median(&with) / median(&without));
     print(
         &json!({"peer": "jobflow", "mode": "streams", "streams": count, "secs": seconds,
         "polls_per_s": rounded(median(&polls)), "resident_mb": memory,
+        // A tick is a hundredth of a second.
+        "server_cpu_percent": rounded(median(&ticks) / time.as_secs_f64()),
         "submits_per_s_without": median(&without), "submits_per_s_with": median(&with),
         "submit_loss_percent": rounded(loss)}),
     );
