@@ -15,8 +15,8 @@ use crate::job::{LeaseToken, StoreTime};
 pub(crate) const VERSION: u8 = 1;
 
 /// What the store knows of a job beyond what was submitted. The default is
-/// that of a waiting job that never ran and has no idempotency key: it has no
-/// record at all.
+/// that of a waiting or scheduled job that never ran and has no idempotency key:
+/// it has no record at all.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Meta {
     pub(crate) priority: u8,

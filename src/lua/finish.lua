@@ -70,11 +70,11 @@ for outcome, move in pairs(moves) do
   if outcome == 'error' or outcome == 'fail' then count('errored', move.size) end
   if outcome == 'release' then ensure_wake() end
   if set == scheduled or set == retrying then wake_for(set, move.first) end
-  local keep = outcome == 'ack' and 1 or outcome == 'fail' and 2 or outcome == 'cancel' and 3
-  if keep then trim(set, tonumber(own[keep] or args[keep]), n + 8) end
 end
+if moves.ack then trim(completed, tonumber(own[1] or args[1]), n + 8) end
+if moves.fail then trim(failed, tonumber(own[2] or args[2]), n + 8) end
+if moves.cancel then trim(cancelled, tonumber(own[3] or args[3]), n + 8) end
 if own[4] then tell_when_empty() end
 count('lease_lost', lost)
--- Nobody waits for this answer as for that of a submit or a claim, see docs/decisions/060.
-if jobs < 8 then collectgarbage('step', 16) end
+if jobs < 8 then collectgarbage('step', 16) end -- Nobody waits for this answer, see docs/decisions/060.
 return table.concat(verdicts)

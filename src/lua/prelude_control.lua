@@ -20,10 +20,10 @@ end
 local function record_of(id, state, score)
   local packed = call('HGET', meta, id)
   if not packed then
-    local band, is_waiting = math.floor(score / BAND) + USUAL_BAND, state == 'waiting'
-    return { priority = band, crashes = 0, attempt = 0, token = 0, ended = 0, finished = 0, claimed = 0,
-      ready = is_waiting and 0 or score, score = is_waiting and score or 0, flags = 0, revision = 0, worker = '',
-      key = '' }
+    local is_waiting = state == 'waiting'
+    return { priority = is_waiting and math.floor(score / BAND) + USUAL_BAND or USUAL_BAND, crashes = 0, attempt = 0,
+      token = 0, ended = 0, finished = 0, claimed = 0, ready = is_waiting and 0 or score,
+      score = is_waiting and score or 0, flags = 0, revision = 0, worker = '', key = '' }
   end
   local record = {}
   record.priority, record.crashes, record.attempt, record.token, record.ended, record.finished, record.claimed,

@@ -59,7 +59,8 @@ local function damage_of(id, now)
   local is_whole, run_at = is_spec(spec)
   if not is_whole then return 'corrupt_spec', aside end
   if not record or record.priority > 9 then return 'corrupt_record', aside end
-  if not packed and state == 'scheduled' and run_at > 0 then
+  -- The spec of a job that has been promoted says so still: of one that comes back the record is lost.
+  if not packed and state == 'scheduled' and run_at > 0 and (score == run_at or run_at > now) then
     record.ready = run_at
   elseif not packed and state ~= 'waiting' then
     return 'no_record', function() return make_record(id, state, set, score) end

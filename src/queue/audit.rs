@@ -121,11 +121,16 @@ impl JobQueue {
                 report.problem(queue, &id, &format!("has a {column} but no state"));
             }
         }
+        let due = self
+            .scan("ZSCAN", &keys.set_of(JobState::Scheduled))
+            .await?;
+        let due: HashMap<_, _> = due.into_iter().collect();
         let mut entries = HashMap::new();
         for (id, state) in states {
             match metas.get(id).map(|packed| Meta::unpack(packed)) {
                 None if *state == JobState::Waiting => {}
-                None if *state == JobState::Scheduled && says_when(specs.get(id)) => {}
+                None if *state == JobState::Scheduled
+                    && due.get(id).is_some_and(|due| says_when(specs.get(id), due)) => {}
                 None => report.problem(queue, id, &format!("is {state} without a record")),
                 Some(None) => report.problem(queue, id, "has a record that can not be read"),
                 Some(Some(meta)) => {
@@ -251,8 +256,9 @@ impl AuditReport {
     }
 }
 
-/// Whether a spec has what would stand in the record of a scheduled job.
-fn says_when(spec: Option<&Bytes>) -> bool {
+/// Whether a spec says that its job is due at this score, as a record would.
+fn says_when(spec: Option<&Bytes>, score: &Bytes) -> bool {
     let spec = spec.and_then(|spec| Spec::decode(spec.clone()));
-    spec.is_some_and(|spec| spec.run_at.is_some())
+    let run_at = spec.and_then(|spec| spec.run_at);
+    run_at.is_some_and(|run_at| run_at.0.to_string().as_bytes() == score)
 }

@@ -77,7 +77,7 @@ type Found = (
 fn read(id: JobId, queue: &QueueName, found: Found) -> Option<(JobRecord, Spec)> {
     let (state, score, etag, spec, meta, stored, tags, progress, history, defaults) = found;
     let (state, spec) = (JobState::from_word(&state)?, Spec::decode(spec)?);
-    let meta = read_meta(&meta, score)?;
+    let meta = read_meta(&meta, state, score)?;
     let defaults = settings::job_defaults(&defaults);
     let history = History::unpack(&history)?;
     let mut job = record(id, queue, state, score, &spec, meta, defaults)?;
@@ -97,13 +97,18 @@ fn read(id: JobId, queue: &QueueName, found: Found) -> Option<(JobRecord, Spec)>
     Some((job, spec))
 }
 
-/// Only a waiting job has no record yet; its score tells its band.
-pub(crate) fn read_meta(packed: &[u8], score: f64) -> Option<Meta> {
+/// Only a waiting or scheduled job may have no record yet: the score of the one tells
+/// its band, and the other is of the usual priority.
+pub(crate) fn read_meta(packed: &[u8], state: JobState, score: f64) -> Option<Meta> {
     if !packed.is_empty() {
         return Meta::unpack(packed);
     }
+    let priority = match state {
+        JobState::Scheduled => Priority::default().get(),
+        _ => band(score)?,
+    };
     Some(Meta {
-        priority: band(score)?,
+        priority,
         ..Meta::default()
     })
 }

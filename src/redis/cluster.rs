@@ -323,8 +323,10 @@ impl Cluster {
         // A dead server must not be asked first time after time.
         let first = rand::random_range(0..asked.len().max(1));
         asked.rotate_left(first);
-        asked.extend(self.seeds.iter().cloned());
-        let ranges = ask_each(&asked).await?;
+        let ranges = match ask_each(&asked).await {
+            Ok(ranges) => ranges,
+            Err(_) => ask_each(&self.seeds).await?,
+        };
         let mut topology = self
             .topology
             .write()
@@ -351,19 +353,35 @@ const fn pause_before(turn: u32) -> Duration {
     }
 }
 
-/// The answer of the first server that gives one.
+/// The answer of the first server that gives one. The next is asked as soon as one
+/// has failed, or has not answered for a moment.
 async fn ask_each(nodes: &[Arc<Node>]) -> RedisResult<Vec<Range>> {
     let mut command = ::redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let command = &command;
-    let asked = nodes.iter().zip(0..).map(|(node, before)| async move {
-        tokio::time::sleep(ASK_NEXT_AFTER * before).await;
-        let answer = timeout(ASK_TIMEOUT, node.query::<Value>(command)).await;
-        (node, answer)
-    });
-    let mut answers: FuturesUnordered<_> = asked.collect();
+    let ask = |node: &Arc<Node>| {
+        let node = Arc::clone(node);
+        async move {
+            let answer = timeout(ASK_TIMEOUT, node.query::<Value>(command)).await;
+            (node, answer)
+        }
+    };
     let mut last = RedisError::from((ErrorKind::Io, "no server of the cluster answers"));
-    while let Some((node, answer)) = answers.next().await {
+    let mut nodes = nodes.iter();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        under_way.extend(nodes.next().map(ask));
+        let next = under_way.next();
+        let next = if nodes.len() > 0 {
+            timeout(ASK_NEXT_AFTER, next).await
+        } else {
+            Ok(next.await)
+        };
+        let (node, answer) = match next {
+            Ok(Some(answered)) => answered,
+            Ok(None) => return Err(last),
+            Err(_) => continue,
+        };
         match answer {
             Ok(Ok(reply)) => match read_slots(reply, node.address()) {
                 Some(ranges) if !ranges.is_empty() => return Ok(ranges),
@@ -374,7 +392,6 @@ async fn ask_each(nodes: &[Arc<Node>]) -> RedisResult<Vec<Range>> {
             Err(_) => {}
         }
     }
-    Err(last)
 }
 
 /// What a server said: also where it said it of one command of several.

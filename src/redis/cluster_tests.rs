@@ -168,3 +168,23 @@ async fn a_server_that_stands_still_holds_up_no_news() {
     };
     assert_eq!(ranges.len(), 1);
 }
+
+#[tokio::test]
+async fn servers_that_refuse_are_passed_over_at_once() {
+    let well = Fake::new().await;
+    let port = well.port;
+    well.start(move |_| async move { Fake::owns_all(port) });
+    let mut ports = Vec::new();
+    for _ in 0..2 * (ASK_TIMEOUT.as_millis() / ASK_NEXT_AFTER.as_millis()) {
+        ports.push(Fake::new().await.port);
+    }
+    ports.push(port);
+    let nodes: Vec<_> = ports.into_iter().map(|port| node(port).1).collect();
+    let too_long = tokio::time::sleep(ASK_TIMEOUT);
+    let ranges = tokio::select! {
+        biased;
+        ranges = ask_each(&nodes) => ranges.unwrap(),
+        () = too_long => panic!("those that refuse are waited for"),
+    };
+    assert_eq!(ranges.len(), 1);
+}

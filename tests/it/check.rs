@@ -2,8 +2,10 @@
 
 mod plant;
 
+use std::time::Duration;
+
 use jobflow::testing::TestQueue;
-use jobflow::{DamageKind, JobId, JobState, Mend, NewJob, Outcome};
+use jobflow::{DamageKind, JobId, JobState, Mend, NewJob, Outcome, RunAt};
 use plant::{After, Victim, each, found, furnished, plant};
 
 use crate::{LEASE, claim, error, key, store};
@@ -109,6 +111,8 @@ damages! {
     a_scheduled_job_gets_its_time:
         In(Scheduled), "call('ZADD', t..'scheduled', now + 1e9, id)"
         => WrongScore, After::In(Scheduled);
+    a_scheduled_job_without_a_record_and_in_no_band_gets_its_time:
+        Ordinary, "call('ZADD', t..'scheduled', 2 ^ 51, id)" => WrongScore, After::In(Scheduled);
     a_scheduled_job_without_a_record_gets_its_time:
         Ordinary, "call('ZADD', t..'scheduled', now + 1e9, id)"
         => WrongScore, After::In(Scheduled);
@@ -163,6 +167,30 @@ async fn a_scheduled_job_without_a_record_keeps_its_time_when_its_place_is_lost(
     assert_eq!(stored_record(&queue, id), None);
     plant(&queue, id.as_bytes(), "call('ZREM', t..'scheduled', id)");
     assert_eq!(found(&queue, Mend::Yes).await.len(), 1);
+    let after = queue.get(id).await.unwrap();
+    assert_eq!((after.state, after.ready), (Scheduled, before.ready));
+    queue.close().await;
+}
+
+/// Its spec still has the time at which it was due first.
+#[tokio::test]
+async fn a_job_that_comes_back_and_loses_its_record_keeps_its_time() {
+    let queue = TestQueue::new();
+    let soon = NewJob::new("noop", "{}").unwrap();
+    let soon = soon.run_at(RunAt::After(Duration::from_millis(1))).unwrap();
+    let id = queue.submit(soon).await.unwrap().id;
+    let job = loop {
+        if let Some(job) = claim(&queue, 1).await.jobs.pop() {
+            break job;
+        }
+        tokio::task::yield_now().await;
+    };
+    queue.finish(&job, Outcome::Snooze(LEASE)).await.unwrap();
+    let before = queue.get(id).await.unwrap();
+    assert_eq!(before.state, Scheduled);
+    plant(&queue, id.as_bytes(), "call('HDEL', t..'meta', id)");
+    let told = found(&queue, Mend::Yes).await;
+    assert_eq!((told.len(), told[0].kind), (1, DamageKind::NoRecord));
     let after = queue.get(id).await.unwrap();
     assert_eq!((after.state, after.ready), (Scheduled, before.ready));
     queue.close().await;

@@ -101,7 +101,7 @@ impl Found {
             .unwrap_or_else(unreadable);
         let meta = Some(meta)
             .filter(|_| columns.meta)
-            .and_then(|meta| read_meta(meta, score))
+            .and_then(|meta| read_meta(meta, state, score))
             .unwrap_or_else(Meta::default);
         let mut job = record(id, queue, state, score, &spec, meta, self.defaults)?;
         if let Some(Stored::Error(error)) = outcome::decode(error) {
