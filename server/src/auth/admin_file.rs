@@ -1,12 +1,11 @@
 //! Admin tokens from a file: the first one, before the store has any, and the
 //! way in when it has lost them.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jobflow::{Error, Result, TokenText};
+use tempfile::NamedTempFile;
 
 /// So many fit into one file.
 const MAX_TOKENS: usize = 16;
@@ -32,11 +31,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<TokenText>> {
 }
 
 fn create(path: &Path, token: &TokenText) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path)?;
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    // For its owner alone; and whoever waits for the file finds all of it.
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     writeln!(file, "{}", token.reveal())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        // Another server was faster.
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(failed) => Err(failed.error),
+    }
 }
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<TokenText>> {
@@ -77,6 +82,27 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read(&path).unwrap(), []);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_waits_for_the_file_finds_a_whole_token() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..50 {
+            let path = folder.path().join(n.to_string());
+            let waits = std::thread::spawn({
+                let path = path.clone();
+                move || {
+                    while !path.exists() {
+                        std::thread::yield_now();
+                    }
+                    read(&path)
+                }
+            });
+            make_sure_of(&path).unwrap();
+            assert_eq!(waits.join().unwrap().unwrap().len(), 1);
+        }
+        // Nothing is left beside them.
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 50);
     }
 
     #[test]
