@@ -31,9 +31,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<TokenText>> {
 }
 
 fn create(path: &Path, token: &TokenText) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     // For its owner alone; and whoever waits for the file finds all of it.
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    let mut file = NamedTempFile::new_in(folder)?;
     writeln!(file, "{}", token.reveal())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
