@@ -3,6 +3,7 @@
 //! where there are several.
 
 mod access;
+mod ask;
 mod cluster;
 mod credentials;
 mod exclusive;

@@ -11,16 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::redis::{
-    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerError,
-    ServerErrorKind, Value,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerError, ServerErrorKind,
 };
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use tokio::time::timeout;
 
+use super::ask::ask_each;
 use super::node::Node;
 pub(crate) use super::slot::Slot;
-use super::topology::{Address, Common, Range, Topology, read_slots};
+use super::topology::{Address, Common, Topology};
 
 /// How long a command follows a slot that moves, or waits for a cluster that
 /// finds its feet again, before its caller hears of it.
@@ -28,11 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Redirections that are followed at once; later ones after a pause.
 const AT_ONCE: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long one server may take to say who owns what.
-const ASK_TIMEOUT: Duration = Duration::from_millis(500);
-/// When the next one is asked as well: one that stands still is asked by chance, and
-/// calls wait for the answer.
-const ASK_NEXT_AFTER: Duration = Duration::from_millis(50);
 /// A server that has not answered for so long may have been replaced.
 const SILENT: Duration = Duration::from_millis(500);
 /// The owners are asked for at most so often.
@@ -350,47 +342,6 @@ const fn pause_before(turn: u32) -> Duration {
         Duration::ZERO
     } else {
         PAUSE
-    }
-}
-
-/// The answer of the first server that gives one. The next is asked as soon as one
-/// has failed, or has not answered for a moment.
-async fn ask_each(nodes: &[Arc<Node>]) -> RedisResult<Vec<Range>> {
-    let mut command = ::redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    let command = &command;
-    let ask = |node: &Arc<Node>| {
-        let node = Arc::clone(node);
-        async move {
-            let answer = timeout(ASK_TIMEOUT, node.query::<Value>(command)).await;
-            (node, answer)
-        }
-    };
-    let mut last = RedisError::from((ErrorKind::Io, "no server of the cluster answers"));
-    let mut nodes = nodes.iter();
-    let mut under_way = FuturesUnordered::new();
-    loop {
-        under_way.extend(nodes.next().map(ask));
-        let next = under_way.next();
-        let next = if nodes.len() > 0 {
-            timeout(ASK_NEXT_AFTER, next).await
-        } else {
-            Ok(next.await)
-        };
-        let (node, answer) = match next {
-            Ok(Some(answered)) => answered,
-            Ok(None) => return Err(last),
-            Err(_) => continue,
-        };
-        match answer {
-            Ok(Ok(reply)) => match read_slots(reply, node.address()) {
-                Some(ranges) if !ranges.is_empty() => return Ok(ranges),
-                // One that has been removed from the cluster knows of nobody.
-                _ => {}
-            },
-            Ok(Err(error)) => last = error,
-            Err(_) => {}
-        }
     }
 }
 
