@@ -331,11 +331,13 @@ impl Run {
                     return;
                 };
                 let state = self.model.jobs[at].state;
-                if let Some(state @ (JobState::Scheduled | JobState::Retrying)) = state {
-                    self.model.jobs[at].is_due = true;
-                    self.model.touched.insert(at);
-                    self.store.end(state.as_str(), id);
+                match state {
+                    Some(JobState::Scheduled) => self.store.end_delay(id),
+                    Some(JobState::Retrying) => self.store.end("retrying", id),
+                    _ => return,
                 }
+                self.model.jobs[at].is_due = true;
+                self.model.touched.insert(at);
             }
             Op::LimitComes { job } => {
                 let (Some(at), id) = self.target(*job) else {

@@ -45,9 +45,25 @@ impl Store {
         seconds * 1_000 + micros / 1_000
     }
 
-    /// Puts a job's lease, delay or limit to its end.
+    /// Puts a job's lease, backoff or limit to its end.
     pub(crate) fn end(&mut self, set: &str, id: JobId) {
         self.put(set, id, PAST);
+    }
+
+    /// Puts a job's delay to its end: where no record says when, the spec does.
+    pub(crate) fn end_delay(&mut self, id: JobId) {
+        let mut score = self.about("ZSCORE", "scheduled");
+        let due: u64 = self.ask(score.arg(id.as_bytes()));
+        self.end("scheduled", id);
+        let mut get = self.about("HGET", "specs");
+        let mut spec: Vec<u8> = self.ask(get.arg(id.as_bytes()));
+        let said = run_at_field(due);
+        if let Some(at) = spec.windows(said.len()).position(|field| field == said) {
+            spec.splice(at..at + said.len(), run_at_field(PAST));
+            let mut set = self.about("HSET", "specs");
+            set.arg(id.as_bytes()).arg(spec);
+            self.ask::<()>(&set);
+        }
     }
 
     pub(crate) fn put(&mut self, set: &str, id: JobId, score: u64) {
@@ -107,4 +123,11 @@ impl Store {
     pub(crate) fn forget_news(&mut self) {
         self.last_event = "-".to_owned();
     }
+}
+
+/// A time in a spec: field 13, a fixed64.
+fn run_at_field(time: u64) -> [u8; 9] {
+    let mut field = [0b0110_1001; 9];
+    field[1..].copy_from_slice(&time.to_le_bytes());
+    field
 }
