@@ -6,8 +6,8 @@ read_globals = { 'KEYS', 'ARGV', 'redis', 'struct' }
 -- Each script is sent behind the preludes that src/lua/mod.rs names: what they
 -- declare at their top is there in the others, and need not be used in themselves.
 local declared = {}
-for _, part in ipairs({ '', '_count', '_measure', '_keep', '_history', '_pause', '_resume', '_take', '_due', '_submit',
-  '_finish', '_control', '_look', '_check', '_judge' }) do
+for _, part in ipairs({ '', '_count', '_measure', '_keep', '_history', '_pause', '_resume', '_take', '_due', '_store',
+  '_submit', '_finish', '_control', '_look', '_check', '_judge' }) do
   local prelude = 'src/lua/prelude' .. part .. '.lua'
   files[prelude].ignore = { '211', '311' }
   local text = ''

@@ -26,11 +26,12 @@ macro_rules! queue_script {
 queue_script!(
     SUBMIT,
     "prelude_count.lua",
+    "prelude_store.lua",
     "prelude_submit.lua",
     "submit.lua"
 );
 #[rustfmt::skip]
-queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_control.lua", "prelude_submit.lua", "replace.lua");
+queue_script!(REPLACE, "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_control.lua", "prelude_store.lua", "prelude_submit.lua", "replace.lua");
 #[rustfmt::skip]
 queue_script!(CLAIM, "prelude_pause.lua", "prelude_take.lua", "prelude_count.lua", "prelude_keep.lua", "prelude_history.lua", "prelude_resume.lua", "prelude_due.lua", "claim.lua");
 #[rustfmt::skip]

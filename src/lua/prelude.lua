@@ -3,7 +3,7 @@
 local specs, meta, results, waiting, active, scheduled, retrying, blocked, completed, failed,
   cancelled, idem, counters, wake, events, config, parked, expiring, tags, progress, logs, history,
   bulk = unpack(KEYS)
-local call, sub, pack = redis.call, string.sub, struct.pack
+local call, sub, format, pack = redis.call, string.sub, string.format, struct.pack
 
 -- A waiting job's score is (band - USUAL_BAND) * BAND + seq: exact in a double, bands in order, first
 -- in first out. Redis reads and writes scores as text, so those of the usual band are short.
@@ -53,7 +53,7 @@ end
 
 -- Redis writes a number that is an argument with all 17 digits of a double, which is slow.
 local function integer(number)
-  return string.format('%d', number)
+  return format('%d', number)
 end
 
 local function score_of(band, seq)

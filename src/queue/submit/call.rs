@@ -49,7 +49,7 @@ pub(super) enum Mode {
 }
 
 /// What the script has to know of a job beyond its spec, in the form that
-/// `prelude_submit.lua` reads; nothing when all is as usual.
+/// `prelude_store.lua` reads; nothing of an ordinary one.
 fn extras(prepared: &Prepared) -> Vec<u8> {
     let job = &prepared.job;
     let (clock, ms) = match job.run_at {
@@ -164,10 +164,18 @@ fn call(core: &Core, keys: &QueueKeys, jobs: &[Prepared], chunk: &Chunk, mode: M
         None => "",
     });
     call.arg(&chunk.epoch);
+    let ids: Vec<u8> = of_chunk()
+        .flat_map(|prepared| *prepared.id.as_bytes())
+        .collect();
+    call.arg(ids);
     for prepared in of_chunk() {
-        call.arg(prepared.id.as_bytes())
-            .arg(&Spec::encode(&prepared.job)[..])
-            .arg(&extras(prepared)[..]);
+        call.arg(&Spec::encode(&prepared.job)[..]);
+    }
+    let extras: Vec<_> = of_chunk().map(extras).collect();
+    if extras.iter().any(|extras| !extras.is_empty()) {
+        for extras in extras {
+            call.arg(extras);
+        }
     }
     call
 }
