@@ -1,6 +1,7 @@
 //! Generates the services with a codec of the server's own, around the messages
 //! of the library. Makes a release build notice a new dashboard: it embeds
-//! `web/dist`. A debug build reads the folder when it runs.
+//! `web/dist`. A debug build reads the folder when it runs, if there was one when it
+//! was built.
 
 use std::{env, path::Path};
 
@@ -22,15 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .extern_path(".jobflow.v1", "::jobflow::proto")
         .codec_path("crate::grpc::LookingCodec")
         .compile_fds(protox::compile(SERVICES, ["../proto"])?)?;
-    if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        // A folder that is not there would make every build start over.
-        let dist = Path::new("../web/dist");
-        let watched = if dist.is_dir() {
-            dist
-        } else {
-            Path::new("../web")
-        };
-        println!("cargo:rerun-if-changed={}", watched.display());
+    let dist = Path::new("../web/dist");
+    if !dist.is_dir() {
+        // Also a debug build has to be made anew once the folder is there. One that is
+        // not there would make every build start over, so that above it is watched.
+        println!("cargo:rerun-if-changed=../web");
+    } else if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        println!("cargo:rerun-if-changed={}", dist.display());
     }
     Ok(())
 }

@@ -50,6 +50,7 @@ local function submit_jobs(rival_of, make_way)
   local waits = #new_waiting / 2
   if waits > 0 then
     local seq = call('HINCRBY', counters, 'seq', waits) - waits
+    -- Not `integer`: a function less to be called for each job.
     for i = 1, waits do new_waiting[2 * i - 1] = format('%d', new_waiting[2 * i - 1] + seq + i) end
     call('ZADD', waiting, unpack(new_waiting))
     woken = ensure_wake() or woken
